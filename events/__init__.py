@@ -1,0 +1,1 @@
+"""What can happen in a library, and the append-only log of what did."""

@@ -1,0 +1,1 @@
+"""Read tables built from the log alone, and the queries on them."""
