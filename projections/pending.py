@@ -1,0 +1,389 @@
+"""The `pending` view: the model files that were seen and are not imported.
+
+`pending_import` holds what people see. Two tables beside it keep what may come back: a file that is gone
+and that nobody wrote to, one that was dismissed. They keep their id, so that it is the same one that returns.
+"""
+
+from typing import Any
+
+import apsw
+import msgspec
+from msgspec import UNSET
+
+from ..events.catalog import (
+    Changes,
+    File,
+    PendingChanged,
+    PendingDismissed,
+    PendingEdited,
+    PendingFound,
+    PendingImported,
+    PendingLost,
+    PendingMoved,
+    PendingPictured,
+    PendingRecognised,
+    PendingReturned,
+    PendingTagged,
+    PendingUntagged,
+    Texts,
+)
+from ..events.log import Stored
+from ..events.pathtext import shown
+from .models import edited, meta_json, texts_of
+from .paging import Page, key_of, page_of
+
+VERSION = 1
+_COLUMNS = """
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    sha256 TEXT NOT NULL DEFAULT '',
+    name TEXT NOT NULL,
+    type TEXT,
+    size_bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    meta_json TEXT NOT NULL,
+    root INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    dev INTEGER NOT NULL,
+    ino INTEGER NOT NULL,
+    in_place INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    given_json TEXT NOT NULL DEFAULT '[]',
+    written INTEGER NOT NULL DEFAULT 0,
+    shown TEXT NOT NULL,
+    picture TEXT,
+    picture_position INTEGER,
+    picture_origin TEXT,
+    replaces TEXT,
+    header_json TEXT NOT NULL,
+    version INTEGER NOT NULL
+"""
+SCHEMA = f"""
+CREATE TABLE pending_import ({_COLUMNS});
+CREATE TABLE pending_away ({_COLUMNS.replace("path TEXT NOT NULL UNIQUE", "path TEXT NOT NULL")});
+CREATE TABLE pending_numbers (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
+INSERT INTO pending_numbers VALUES (1, 0);
+CREATE INDEX pending_away_by_path ON pending_away (path);
+"""
+INDEXES = """
+CREATE INDEX pending_import_by_inode ON pending_import (ino, size_bytes, mtime_ns);
+CREATE INDEX pending_away_by_inode ON pending_away (ino, size_bytes, mtime_ns);
+CREATE INDEX pending_import_by_root ON pending_import (root);
+"""
+HANDLES = (
+    PendingFound,
+    PendingChanged,
+    PendingMoved,
+    PendingLost,
+    PendingReturned,
+    PendingEdited,
+    PendingTagged,
+    PendingUntagged,
+    PendingPictured,
+    PendingRecognised,
+    PendingDismissed,
+    PendingImported,
+)
+
+
+def apply(db: apsw.Connection, stored: Stored) -> None:
+    """Bring one event into the view."""
+    match stored.event:
+        case PendingFound() as event:
+            _find(db, event, stored)
+        case PendingChanged(pending=pending, file=file, type=type_, header=header):
+            _bring_back(db, pending, file.path)
+            _lie(db, pending, file)
+            db.execute(
+                "UPDATE pending_import SET header_json = ?, sha256 = '',"
+                " type = CASE WHEN given_json LIKE '%\"type\"%' THEN type ELSE coalesce(?, type) END WHERE id = ?",
+                (msgspec.json.encode(header).decode(), type_, pending),
+            )
+        case PendingMoved(pending=pending, file=file, name=name, type=type_, in_place=in_place):
+            _bring_back(db, pending, file.path)
+            _lie(db, pending, file)
+            db.execute(
+                "UPDATE pending_import SET name = ?, type = ?, in_place = ? WHERE id = ?",
+                (name, type_, int(in_place), pending),
+            )
+        case PendingReturned(pending=pending, file=file, in_place=in_place):
+            _bring_back(db, pending, file.path)
+            _lie(db, pending, file)
+            db.execute("UPDATE pending_import SET in_place = ? WHERE id = ?", (int(in_place), pending))
+        case PendingLost(pending=pending):
+            db.execute("UPDATE pending_import SET state = 'missing' WHERE id = ?", (pending,))
+            _put_away(db, pending, "NOT written")
+            db.execute("UPDATE pending_away SET state = 'gone' WHERE id = ?", (pending,))
+        case PendingEdited(pending=pending, changes=changes):
+            _edit(db, pending, changes)
+        case PendingTagged(pending=pending) | PendingUntagged(pending=pending):
+            db.execute("UPDATE pending_import SET written = 1 WHERE id = ?", (pending,))
+        case PendingPictured(pending=pending, extension=extension, origin=origin):
+            db.execute(
+                "UPDATE pending_import SET picture = ?, picture_position = ?, picture_origin = ?,"
+                " written = max(written, ?) WHERE id = ?",
+                (extension, stored.position, origin, int(origin == "person"), pending),
+            )
+        case PendingRecognised(pending=pending, model=model):
+            db.execute("UPDATE pending_import SET sha256 = ? WHERE id = ?", (model, pending))
+        case PendingDismissed(pending=pending, trash=trash):
+            db.execute(
+                "UPDATE pending_import SET state = ? WHERE id = ?",
+                ("hidden" if trash is None else "trashed", pending),
+            )
+            _put_away(db, pending, "1")
+        case PendingImported(pending=pending, status=status):
+            if status != "ignored":
+                db.execute("DELETE FROM pending_import WHERE id = ?", (pending,))
+                return
+        case _:
+            pass
+    _at_version(db, stored)
+
+
+def _at_version(db: apsw.Connection, stored: Stored) -> None:
+    db.execute(
+        "UPDATE pending_import SET version = ? WHERE id = ?",
+        (stored.version, getattr(stored.event, "pending", 0)),
+    )
+
+
+def _find(db: apsw.Connection, event: PendingFound, stored: Stored) -> None:
+    file = event.file
+    db.execute(
+        "INSERT OR REPLACE INTO pending_import (id, path, name, type, size_bytes, created_at, meta_json, root,"
+        " mtime_ns, dev, ino, in_place, state, shown, replaces, header_json, version)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
+        (
+            event.pending,
+            file.path,
+            event.name,
+            event.type,
+            file.size,
+            stored.time,
+            _NO_TEXTS,
+            file.root,
+            file.mtime_ns,
+            file.dev,
+            file.ino,
+            int(event.in_place),
+            shown(file.path),
+            event.replaces,
+            msgspec.json.encode(event.header).decode(),
+            stored.version,
+        ),
+    )
+    db.execute("UPDATE pending_numbers SET last = max(last, ?)", (event.pending,))
+
+
+def _lie(db: apsw.Connection, pending: int, file: File) -> None:
+    db.execute(
+        "UPDATE pending_import SET path = ?, root = ?, size_bytes = ?, mtime_ns = ?, dev = ?, ino = ?, shown = ?,"
+        " state = 'waiting' WHERE id = ?",
+        (
+            file.path,
+            file.root,
+            file.size,
+            file.mtime_ns,
+            file.dev,
+            file.ino,
+            shown(file.path),
+            pending,
+        ),
+    )
+
+
+def _put_away(db: apsw.Connection, pending: int, where: str) -> None:
+    db.execute(
+        f"INSERT OR REPLACE INTO pending_away SELECT * FROM pending_import WHERE id = ? AND {where}",  # noqa: S608
+        (pending,),
+    )
+    db.execute(f"DELETE FROM pending_import WHERE id = ? AND {where}", (pending,))  # noqa: S608
+
+
+def _bring_back(db: apsw.Connection, pending: int, path: str) -> None:
+    db.execute("INSERT OR REPLACE INTO pending_import SELECT * FROM pending_away WHERE id = ?", (pending,))
+    db.execute("DELETE FROM pending_away WHERE id = ?", (pending,))
+    # A path is one pending model's at a time: one that was lost there, and that somebody wrote to, gives way.
+    db.execute(
+        "INSERT OR REPLACE INTO pending_away SELECT * FROM pending_import WHERE path = ? AND id <> ?",
+        (path, pending),
+    )
+    db.execute("DELETE FROM pending_import WHERE path = ? AND id <> ?", (path, pending))
+
+
+def _edit(db: apsw.Connection, pending: int, changes: Changes) -> None:
+    row = db.execute(
+        "SELECT name, type, meta_json, given_json FROM pending_import WHERE id = ?", (pending,)
+    ).fetchone()
+    if row is None:
+        return
+    given = set(msgspec.json.decode(row[3]))
+    given |= {field for field in Changes.__struct_fields__ if getattr(changes, field) is not UNSET}
+    db.execute(
+        "UPDATE pending_import SET name = ?, type = ?, meta_json = ?, given_json = ?, written = 1 WHERE id = ?",
+        (
+            row[0] if changes.name is UNSET else changes.name,
+            row[1] if changes.type is UNSET else changes.type,
+            meta_json(edited(texts_of(row[2]), changes)),
+            msgspec.json.encode(sorted(given)).decode(),
+            pending,
+        ),
+    )
+
+
+_NO_TEXTS = meta_json(Texts())
+
+
+# Queries ----------------------------------------------------------------------------------------------
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """What a decision needs to know of a pending model.
+
+    `given` names the fields a person gave; `state` is waiting, missing, hidden or trashed; `picture` is the
+    extension of the original in `images/pending/`, and `picture_position` the event that tells of it.
+    """
+
+    id: int
+    path: str
+    root: int
+    size: int
+    mtime_ns: int
+    dev: int
+    ino: int
+    name: str
+    type: str | None
+    texts: Texts
+    given: frozenset[str]
+    written: bool
+    in_place: bool
+    state: str
+    picture: str | None
+    picture_position: int | None
+    picture_origin: str | None
+    replaces: str | None
+    sha256: str
+    header: dict[str, Any]
+    version: int
+
+    def file(self) -> File:
+        """Give the file as an event tells of it."""
+        return File(self.path, self.root, self.size, self.mtime_ns, self.dev, self.ino)
+
+
+_SELECT = (
+    "SELECT id, path, root, size_bytes, mtime_ns, dev, ino, name, type, meta_json, given_json, written, in_place,"
+    " state, picture, picture_position, picture_origin, replaces, sha256, header_json, version FROM "
+)
+
+
+def get(db: apsw.Connection, pending: int) -> Pending | None:
+    """Give a pending model that people see, by its id."""
+    return _one(db, "pending_import WHERE id = ?", pending)
+
+
+def at_path(db: apsw.Connection, path: str) -> Pending | None:
+    """Give the pending model whose file lies, or was last seen, at a path; those out of sight included."""
+    return _one(db, "pending_import WHERE path = ?", path) or _one(
+        db, "pending_away WHERE path = ? ORDER BY id DESC LIMIT 1", path
+    )
+
+
+def same_file(db: apsw.Connection, file: File) -> list[Pending]:
+    """Give the pending models whose file has the inode, size and time of `file` at another path."""
+    where = " WHERE ino = ? AND size_bytes = ? AND mtime_ns = ? AND path <> ? ORDER BY id"
+    key = file.ino, file.size, file.mtime_ns, file.path
+    rows = [
+        *db.execute(_SELECT + "pending_import" + where, key),
+        *db.execute(_SELECT + "pending_away" + where, key),
+    ]
+    return [_pending(row) for row in rows]
+
+
+def last_number(db: apsw.Connection) -> int:
+    """Give the highest pending id ever used."""
+    return db.execute("SELECT last FROM pending_numbers").get
+
+
+def in_root(db: apsw.Connection, root: int) -> list[tuple[str, int, int, int]]:
+    """Give (path, size, mtime_ns, ino) of what should lie in a root; hidden ones too, they are known."""
+    return db.execute(
+        "SELECT path, size_bytes, mtime_ns, ino FROM pending_import WHERE root = ? AND state = 'waiting'"
+        " UNION ALL SELECT path, size_bytes, mtime_ns, ino FROM pending_away WHERE root = ? AND state = 'hidden'",
+        (root, root),
+    ).fetchall()
+
+
+def waiting(db: apsw.Connection) -> list[int]:
+    """Give the ids of all pending models whose file is there, oldest first."""
+    return [row[0] for row in db.execute("SELECT id FROM pending_import WHERE state = 'waiting' ORDER BY id")]
+
+
+def unknown_of_size(db: apsw.Connection, sizes: set[int]) -> list[Pending]:
+    """Give the pending models of some sizes that nobody has compared with the models yet."""
+    found: list[Pending] = []
+    for size in sizes:
+        rows = db.execute(
+            _SELECT + "pending_import WHERE size_bytes = ? AND sha256 = '' AND state = 'waiting'", (size,)
+        )
+        found.extend(_pending(row) for row in rows)
+    return found
+
+
+_CARD = """json_object('id', p.id, 'name', p.name, 'path', p.shown,
+    'name_valid', json(iif(instr(p.path, char(0)), 'false', 'true')),
+    'type', p.type, 'size_bytes', p.size_bytes, 'created_at', p.created_at,
+    'tags', json((SELECT json_group_array(t.name ORDER BY t.name_key) FROM pending_model_tags m
+        JOIN tags t ON t.id = m.tag_id WHERE m.model_id = p.id)),
+    'image', iif(p.picture IS NULL, NULL, p.id || p.picture),
+    'in_place', json(iif(p.in_place, 'true', 'false')),
+    'state', iif(p.state = 'waiting' AND r.offline, 'offline', p.state),
+    'sha256', nullif(p.sha256, ''), 'replaces', p.replaces,
+    'import', json((SELECT json_object('state', i.state, 'reason', i.reason, 'model', i.model)
+        FROM imports i WHERE i.pending = p.id ORDER BY i.position DESC LIMIT 1)))"""
+
+
+def page(db: apsw.Connection, *, limit: int, cursor: str | None = None) -> Page:
+    """Give a page of pending models, newest first."""
+    (before,) = key_of(cursor, (int,)) if cursor else (2**62,)
+    return page_of(
+        db.execute(
+            f"SELECT {_CARD}, p.id FROM pending_import p LEFT JOIN roots r ON r.id = p.root"  # noqa: S608
+            " WHERE p.id < ? ORDER BY p.id DESC LIMIT ?",
+            (before, limit + 1),
+        ),
+        limit,
+    )
+
+
+def card(db: apsw.Connection, pending: int) -> dict[str, Any] | None:
+    """Give a pending model as a page shows it, None where there is none."""
+    row = db.execute(
+        f"SELECT {_CARD} FROM pending_import p LEFT JOIN roots r ON r.id = p.root WHERE p.id = ?",  # noqa: S608
+        (pending,),
+    ).get
+    return None if row is None else msgspec.json.decode(row)
+
+
+def count(db: apsw.Connection) -> int:
+    """Give how many pending models people see."""
+    return db.execute("SELECT count(*) FROM pending_import").get
+
+
+def _one(db: apsw.Connection, where: str, key: int | str) -> Pending | None:
+    row = db.execute(_SELECT + where, (key,)).fetchone()
+    return None if row is None else _pending(row)
+
+
+def _pending(row: Any) -> Pending:
+    return Pending(
+        *row[:9],
+        texts_of(row[9]),
+        frozenset(msgspec.json.decode(row[10])),
+        bool(row[11]),
+        bool(row[12]),
+        *row[13:19],
+        msgspec.json.decode(row[19]),
+        row[20],
+    )

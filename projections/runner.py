@@ -1,0 +1,263 @@
+"""Keeps the views in step with the log: catches up, rebuilds beside and swaps, serves readers.
+
+All views lie in one file, and each saves its position in the transaction of its rows. The file may be
+deleted at any time; where a view's version is not the file's, all of it is built anew beside and renamed.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+import apsw
+
+from ..events.catalog import Event
+from ..events.log import EventLog, LogReader, NewerLog, Stored
+from . import images, imports, models, pending, roots, tags
+
+CHUNK = 2_000  # events between two looks at the clock of whoever watches a rebuild
+
+Progress = Callable[[int, int], None]
+"""Called with (events done, events in all)."""
+
+
+class View(Protocol):
+    """A module of this package that builds a view: what `roots`, `tags`, `models` ... have in common."""
+
+    VERSION: int
+    SCHEMA: str
+    INDEXES: str
+    HANDLES: tuple[type[Event], ...]
+
+    def apply(self, db: apsw.Connection, stored: Stored) -> None:
+        """Bring one event into the view."""
+        ...
+
+
+def view_name(view: View) -> str:
+    """Give the name under which a view's version and position are kept."""
+    return cast("ModuleType", view).__name__.rpartition(".")[2]
+
+
+VIEWS: tuple[View, ...] = tuple(
+    cast("View", module) for module in (roots, tags, models, images, pending, imports)
+)
+
+_POSITIONS = """CREATE TABLE view_positions (
+    view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL, log_id BLOB NOT NULL
+) WITHOUT ROWID;"""
+
+
+class Views:
+    """The read tables in one SQLite file, or in memory; a `Projector` for the writer.
+
+    The connection `db` belongs to whoever writes. Readers open their own with `reader`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        log: EventLog,
+        *,
+        views: Sequence[View] = VIEWS,
+        progress: Progress = lambda _done, _all: None,
+    ) -> None:
+        """Open the views of a log at `path` (":memory:" to keep nothing), building them where they are out of date."""
+        self.path = path
+        self._log = log
+        self._views = tuple(views)
+        self._routes = _routes(self._views)
+        self._progress = progress
+        if path != ":memory:":
+            _remove(path + ".new")
+            if not self._is_current():
+                self.rebuild()
+        self.db = self._open(path)
+        if path == ":memory:":
+            self._create(self.db)
+            self._index(self.db)
+        self._position = self._read_position()
+        self.catch_up()
+
+    def close(self) -> None:
+        """Close the writing connection."""
+        self.db.close()
+
+    @property
+    def position(self) -> int:
+        """The position of the last event that the committed rows hold."""
+        return self._position
+
+    # The writer's side --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start a transaction on the read tables."""
+        self.db.execute("BEGIN IMMEDIATE")
+        self._at = self._position
+
+    def apply(self, events: Iterable[Stored]) -> None:
+        """Bring events, in order, into the read tables."""
+        db, routes = self.db, self._routes
+        for stored in events:
+            for apply in routes[type(stored.event)]:
+                apply(db, stored)
+            self._at = stored.position
+
+    def commit(self) -> None:
+        """Commit the rows together with the position they stand at."""
+        if self._at != self._position:
+            self.db.execute("UPDATE view_positions SET position = ?", (self._at,))
+        self.db.execute("COMMIT")
+        self._position = self._at
+
+    def rollback(self) -> None:
+        """Forget what was applied since `begin`."""
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
+        self._at = self._position
+
+    def catch_up(self) -> None:
+        """Bring the rows to the end of the log (or to its first event that only a newer program understands)."""
+        reader = self._log.own_reader()
+        if self._position > reader.head():
+            raise RuntimeError("the views are ahead of the log")  # _is_current has ruled it out for files
+        events = reader.read(self._position)
+        while self._apply_chunk(events):
+            self._progress(self._position, reader.head())
+
+    def _apply_chunk(self, events: Iterable[Stored]) -> bool:
+        before = self._position
+        self.begin()
+        try:
+            for count, stored in enumerate(events, 1):
+                self.apply((stored,))
+                if count == CHUNK:
+                    break
+        except NewerLog:
+            pass  # the log refuses to be written, and says why; what we understand is served
+        except BaseException:
+            self.rollback()
+            raise
+        self.commit()
+        return self._position != before
+
+    # Opening and rebuilding ---------------------------------------------------------------------------
+
+    def rebuild(self) -> None:
+        """Build all views anew from the log into a new file and put it in place of the old."""
+        new = self.path + ".new"
+        _remove(new)
+        db = apsw.Connection(new)
+        try:
+            db.pragma("journal_mode", "off")
+            db.pragma("synchronous", "off")
+            db.pragma("cache_size", -256_000)
+            self._create(db)
+            self._replay(db, self._log.own_reader())
+            self._index(db)
+            db.pragma("journal_mode", "wal")
+        finally:
+            db.close()
+        os.chmod(new, 0o600)
+        _sync(new)
+        for suffix in ("-wal", "-shm"):
+            _remove(self.path + suffix)
+        os.replace(new, self.path)
+
+    def _replay(self, db: apsw.Connection, reader: LogReader) -> None:
+        head, routes, position = reader.head(), self._routes, 0
+        db.execute("BEGIN")
+        try:
+            for stored in reader.read():
+                for apply in routes[type(stored.event)]:
+                    apply(db, stored)
+                position = stored.position
+                if position % CHUNK == 0:
+                    self._progress(position, head)
+        except NewerLog:
+            pass  # as in catch_up
+        db.execute("UPDATE view_positions SET position = ?", (position,))
+        db.execute("COMMIT")
+        self._progress(position, head)
+
+    def _create(self, db: apsw.Connection) -> None:
+        with db:
+            db.execute(_POSITIONS)
+            for view in self._views:
+                db.execute(view.SCHEMA)
+                db.execute(
+                    "INSERT INTO view_positions VALUES (?, ?, 0, ?)",
+                    (view_name(view), view.VERSION, self._log.log_id),
+                )
+
+    def _index(self, db: apsw.Connection) -> None:
+        with db:
+            for view in self._views:
+                db.execute(view.INDEXES)
+            db.execute("PRAGMA optimize")
+
+    def _is_current(self) -> bool:
+        if not os.path.exists(self.path):
+            return False
+        try:
+            db = apsw.Connection(self.path)
+            try:
+                rows = db.execute("SELECT view, version, position, log_id FROM view_positions").fetchall()
+                ahead = any(position > self._log.head for _, _, position, _ in rows)
+            finally:
+                db.close()
+        except apsw.Error:
+            return False
+        versions = {(view, version, bytes(log_id)) for view, version, _, log_id in rows}
+        wanted = {(view_name(view), view.VERSION, self._log.log_id) for view in self._views}
+        return versions == wanted and not ahead and len({row[2] for row in rows}) == 1
+
+    def _open(self, path: str) -> apsw.Connection:
+        db = apsw.Connection(path)
+        db.set_busy_timeout(10_000)
+        db.pragma("journal_mode", "wal")
+        db.pragma("synchronous", "normal")
+        db.pragma("journal_size_limit", 64 << 20)
+        return db
+
+    def _read_position(self) -> int:
+        position: Any = self.db.execute("SELECT min(position) FROM view_positions").get
+        self._at = position
+        return position
+
+
+def reader(path: str) -> apsw.Connection:
+    """Open the read tables for reading only; one connection per thread."""
+    db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    db.set_busy_timeout(10_000)
+    db.pragma("query_only", True)
+    return db
+
+
+def dump(db: apsw.Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Give every row of every table, in the order of their contents: what two replays must have in common."""
+    names = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {
+        name: sorted(db.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)  # noqa: S608
+        for (name,) in names.fetchall()
+    }
+
+
+def _routes(views: Sequence[View]) -> dict[type[Event], list[Callable[[apsw.Connection, Stored], None]]]:
+    every = {event for view in views for event in view.HANDLES} | set(Event.__subclasses__())
+    return {event: [view.apply for view in views if event in view.HANDLES] for event in every}
+
+
+def _remove(path: str) -> None:
+    try:
+        os.remove(path)
+    except FileNotFoundError:
+        pass
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

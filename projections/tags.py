@@ -1,0 +1,141 @@
+"""The `tags` view: all tags, and what each stands on."""
+
+import apsw
+
+from ..events.catalog import (
+    ModelTagged,
+    ModelUntagged,
+    PendingImported,
+    PendingTagged,
+    PendingUntagged,
+    TagCreated,
+    TagDeleted,
+    TagRenamed,
+    TagsMerged,
+)
+from ..events.log import Stored
+from .paging import Page, key_of, page_of
+from .text import tag_key
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE tags (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, name_key TEXT NOT NULL UNIQUE);
+CREATE TABLE tag_numbers (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
+CREATE TABLE model_tags (
+    model_hash TEXT NOT NULL, tag_id INTEGER NOT NULL, PRIMARY KEY (model_hash, tag_id)
+) WITHOUT ROWID;
+CREATE TABLE pending_model_tags (
+    model_id INTEGER NOT NULL, tag_id INTEGER NOT NULL, PRIMARY KEY (model_id, tag_id)
+) WITHOUT ROWID;
+INSERT INTO tag_numbers VALUES (1, 0);
+"""
+INDEXES = """
+CREATE INDEX model_tags_by_tag ON model_tags (tag_id, model_hash);
+CREATE INDEX pending_model_tags_by_tag ON pending_model_tags (tag_id, model_id);
+"""
+HANDLES = (
+    ModelTagged,
+    ModelUntagged,
+    PendingImported,
+    PendingTagged,
+    PendingUntagged,
+    TagCreated,
+    TagRenamed,
+    TagsMerged,
+    TagDeleted,
+)
+
+
+def apply(db: apsw.Connection, stored: Stored) -> None:
+    """Bring one event into the view."""
+    match stored.event:
+        case ModelTagged(model=model, tag=tag):
+            db.execute("INSERT OR IGNORE INTO model_tags VALUES (?, ?)", (model, tag))
+        case ModelUntagged(model=model, tag=tag):
+            db.execute("DELETE FROM model_tags WHERE model_hash = ? AND tag_id = ?", (model, tag))
+        case PendingTagged(pending=pending, tag=tag):
+            db.execute("INSERT OR IGNORE INTO pending_model_tags VALUES (?, ?)", (pending, tag))
+        case PendingUntagged(pending=pending, tag=tag):
+            db.execute("DELETE FROM pending_model_tags WHERE model_id = ? AND tag_id = ?", (pending, tag))
+        case PendingImported(pending=pending):
+            db.execute("DELETE FROM pending_model_tags WHERE model_id = ?", (pending,))
+        case TagCreated(tag=tag, name=name):
+            db.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", (tag, name, tag_key(name)))
+            db.execute("UPDATE tag_numbers SET last = max(last, ?)", (tag,))
+        case TagRenamed(tag=tag, name=name):
+            db.execute("UPDATE tags SET name = ?, name_key = ? WHERE id = ?", (name, tag_key(name), tag))
+        case TagsMerged(tag=tag, into=into):
+            _merge(db, tag, into)
+        case TagDeleted(tag=tag):
+            _forget(db, tag)
+        case _:
+            pass
+
+
+def _merge(db: apsw.Connection, tag: int, into: int) -> None:
+    db.execute(
+        "INSERT OR IGNORE INTO model_tags SELECT model_hash, ? FROM model_tags WHERE tag_id = ?", (into, tag)
+    )
+    db.execute(
+        "INSERT OR IGNORE INTO pending_model_tags SELECT model_id, ? FROM pending_model_tags WHERE tag_id = ?",
+        (into, tag),
+    )
+    _forget(db, tag)
+
+
+def _forget(db: apsw.Connection, tag: int) -> None:
+    db.execute("DELETE FROM model_tags WHERE tag_id = ?", (tag,))
+    db.execute("DELETE FROM pending_model_tags WHERE tag_id = ?", (tag,))
+    db.execute("DELETE FROM tags WHERE id = ?", (tag,))
+
+
+def find(db: apsw.Connection, name: str) -> tuple[int, str] | None:
+    """Give (id, spelling) of the tag that `name` spells, None where there is none."""
+    return db.execute("SELECT id, name FROM tags WHERE name_key = ?", (tag_key(name),)).fetchone()
+
+
+def name_of(db: apsw.Connection, tag: int) -> str | None:
+    """Give a tag's spelling by its id, None where there is no such tag."""
+    return db.execute("SELECT name FROM tags WHERE id = ?", (tag,)).get
+
+
+def last_number(db: apsw.Connection) -> int:
+    """Give the highest tag id ever used."""
+    return db.execute("SELECT last FROM tag_numbers").get
+
+
+def of_model(db: apsw.Connection, model: str) -> dict[int, str]:
+    """Give the tags of a model: id to name."""
+    return dict(
+        db.execute(
+            "SELECT t.id, t.name FROM model_tags m JOIN tags t ON t.id = m.tag_id WHERE m.model_hash = ?"
+            " ORDER BY t.name_key",
+            (model,),
+        ).fetchall()
+    )
+
+
+def of_pending(db: apsw.Connection, pending: int) -> dict[int, str]:
+    """Give the tags of a pending model: id to name."""
+    return dict(
+        db.execute(
+            "SELECT t.id, t.name FROM pending_model_tags m JOIN tags t ON t.id = m.tag_id WHERE m.model_id = ?"
+            " ORDER BY t.name_key",
+            (pending,),
+        ).fetchall()
+    )
+
+
+def page(db: apsw.Connection, *, limit: int, cursor: str | None = None) -> Page:
+    """Give a page of tags `{id, name, models, pending}` in the order of their folded names."""
+    (after,) = key_of(cursor, (str,)) if cursor else ("",)
+    return page_of(
+        db.execute(
+            """SELECT json_object('id', t.id, 'name', t.name,
+                'models', (SELECT count(*) FROM model_tags m WHERE m.tag_id = t.id),
+                'pending', (SELECT count(*) FROM pending_model_tags p WHERE p.tag_id = t.id)), t.name_key
+            FROM tags t WHERE t.name_key > ? ORDER BY t.name_key LIMIT ?""",
+            (after, limit + 1),
+        ),
+        limit,
+    )
