@@ -17,7 +17,7 @@ Status = Literal["imported", "merged", "overridden", "deleted", "ignored"]
 RootKind = Literal["model", "pending"]
 
 
-class Value(msgspec.Struct, frozen=True, omit_defaults=True):
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A part of an event."""
 
 
@@ -60,7 +60,7 @@ class Texts(Value, frozen=True):
     trigger_words: tuple[str, ...] = ()
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="event"):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="event"):
     """Something that happened."""
 
     SCHEMA: ClassVar[int] = 1

@@ -58,9 +58,7 @@ class Codec:
         try:
             return self._decoders[kind]
         except KeyError:
-            raise UnknownEvent(
-                f"the event {kind[0]!r} in form {kind[1]} is newer than this program"
-            ) from None
+            raise UnknownEvent(f"the event {kind[0]!r} in form {kind[1]} is newer than this program") from None
 
     def _decoder_of_old_form(self, name: str, schema: int) -> Callable[[bytes], Event]:
         newest = self._types[name]

@@ -2,14 +2,16 @@
 
 One connection writes, in one transaction at a time (`begin`, `append`, `commit`); any number read. The
 database refuses UPDATE and DELETE, a gap in the positions, and a version that does not follow the last one
-of its stream. A checksum covers an event's row and the checksum before it, so that a changed, lost or
-exchanged row is found when it is read: SQLite's own checks do not see a flipped bit in a row.
+of its stream. A checksum covers an event's row, the names that its numbers stand for and the checksum before
+it, so that a changed, lost or exchanged row is found when it is read: SQLite's own checks do not see a flipped
+bit in a row.
 """
 
 import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from zlib import crc32
 
 import apsw
@@ -53,15 +55,26 @@ WHEN NEW.position <> 1 + coalesce((SELECT max(position) FROM events), 0)
     OR NEW.version <> 1 + coalesce((SELECT max(version) FROM events WHERE stream = NEW.stream), 0)
 BEGIN SELECT RAISE(ABORT, 'the log is append-only: an event must follow the last one'); END;
 """
+_KEYS = {
+    "streams": "id = NEW.id OR name = NEW.name",
+    "kinds": "id = NEW.id OR (name = NEW.name AND schema = NEW.schema)",
+    "hosts": "id = NEW.id OR uid = NEW.uid",
+    "meta": "key = NEW.key",
+}
 APPEND_ONLY = "".join(
     f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table}"
     f" BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;\n"
-    for table in ("events", "streams", "kinds", "hosts", "meta")
+    for table in ("events", *_KEYS)
     for verb in ("UPDATE", "DELETE")
+) + "".join(  # INSERT OR REPLACE deletes without asking the DELETE trigger
+    f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}"  # noqa: S608 - our own names
+    f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"
+    f" BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;\n"
+    for table, same in _KEYS.items()
 )
 
-_ROW = """SELECT e.position, e.stream, e.version, e.kind, e.time, e.id, e.host, e.actor, e.action, e.body, e.checksum
-FROM events e WHERE e.position > ? ORDER BY e.position LIMIT ?"""
+_ROWS = """SELECT e.position, s.name, e.version, e.kind, e.time, e.id, e.host, e.actor, e.action, e.body, e.checksum
+FROM events e LEFT JOIN streams s ON s.id = e.stream WHERE e.position > ? ORDER BY e.position LIMIT ?"""
 
 
 class LogError(Exception):
@@ -73,9 +86,7 @@ class WrongVersion(LogError):
 
     def __init__(self, stream: str, expected: int, actual: int) -> None:
         """Say which stream, at which version it was expected, and at which it is."""
-        super().__init__(
-            f"{stream} is at version {actual}, not at {expected}; read it again and repeat the change"
-        )
+        super().__init__(f"{stream} is at version {actual}, not at {expected}; read it again and repeat the change")
         self.expected, self.actual = expected, actual
 
 
@@ -95,7 +106,10 @@ class NewerLog(LogError):
 
 
 class New(msgspec.Struct, frozen=True):
-    """An event to append to a stream; `expected` is the version the stream must be at, None for any."""
+    """An event to append to a stream.
+
+    `expected` is the version the stream must be at before this write (all that is appended together), None for any.
+    """
 
     stream: str
     event: Event
@@ -129,24 +143,28 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-_NUMBERS = struct.Struct("<qqqqqq").pack
+_NUMBERS = struct.Struct("<qqq").pack
 
 
-def _checksum(  # noqa: PLR0913 - it covers the whole row, in the order of the columns
+def _kind_bytes(kind: Kind) -> bytes:
+    return f"{kind[0]} {kind[1]}".encode()
+
+
+def _checksum(  # `LogReader.read` has the same written out
     before: int,
     position: int,
-    stream: int,
+    stream: str,
     version: int,
-    kind: int,
+    kind: bytes,
     time_ms: int,
     id_: bytes,
-    host: int,
+    host: bytes,
     actor: str,
     action: bytes,
     body: bytes,
 ) -> int:
-    numbers = _NUMBERS(position, stream, version, kind, time_ms, host)
-    return crc32(body, crc32(actor.encode(), crc32(numbers + id_ + action, before)))
+    parts = _NUMBERS(position, version, time_ms), id_, host, action, kind, stream.encode(), actor.encode(), body
+    return crc32(b"\0".join(parts), before)
 
 
 class EventLog:
@@ -173,16 +191,23 @@ class EventLog:
         self.path = path
         self._codec = codec or Codec()
         self._clock = clock
-        self._db = apsw.Connection(path)
-        self._db.set_busy_timeout(10_000)
-        self._prepare(durable)
-        self._load_names()
-        self._host = self._host_number(host)
+        self._uid = host
         self._heads: dict[str, tuple[int, int]] = {}
-        self.head, self._chain = self._last()
+        self._db = _open(path)
+        try:
+            self._prepare(durable)
+            self._load_names()
+            self.head, self._chain = self._last()
+        except apsw.NotADBError:
+            self._db.close()
+            raise LogError(f"{path} is no database; name another data folder, or restore a backup") from None
+        except BaseException:
+            self._db.close()
+            raise
 
     def _prepare(self, durable: bool) -> None:
         db = self._db
+        db.set_busy_timeout(10_000)
         application, version = db.pragma("application_id"), db.pragma("user_version")
         if application not in (0, APPLICATION_ID) or (application == 0 and db.pragma("schema_version") != 0):
             raise LogError(f"{self.path} is another program's database; name another data folder")
@@ -203,23 +228,11 @@ class EventLog:
         kinds = self._db.execute("SELECT id, name, schema FROM kinds").fetchall()
         self._kinds: dict[int, Kind] = {number: (name, schema) for number, name, schema in kinds}
         self._kind_numbers = {kind: number for number, kind in self._kinds.items()}
-        self._hosts: dict[int, bytes] = dict(self._db.execute("SELECT id, uid FROM hosts").fetchall())
+        self._host: int | None = self._db.execute("SELECT id FROM hosts WHERE uid = ?", (self._uid,)).get
         self.log_id = bytes(self._db.execute("SELECT value FROM meta WHERE key = 'log_id'").get)
 
-    def _host_number(self, uid: bytes) -> int:
-        for number, known in self._hosts.items():
-            if known == uid:
-                return number
-        with self._db:
-            self._db.execute("INSERT INTO hosts (uid) VALUES (?)", (uid,))
-        number = self._db.last_insert_rowid()
-        self._hosts[number] = uid
-        return number
-
     def _last(self) -> tuple[int, int]:
-        row = self._db.execute(
-            "SELECT position, checksum FROM events ORDER BY position DESC LIMIT 1"
-        ).fetchone()
+        row = self._db.execute("SELECT position, checksum FROM events ORDER BY position DESC LIMIT 1").fetchone()
         return (0, 0) if row is None else (row[0], row[1])
 
     def close(self) -> None:
@@ -238,7 +251,8 @@ class EventLog:
         if unknown:
             name, schema = unknown[0]
             raise NewerLog(
-                f"this library was written by a newer Hikaze (event {name!r}, form {schema}); update this one to write to it"
+                f"this library was written by a newer Hikaze (event {name!r}, form {schema});"
+                " update this one to write to it"
             )
         self._db.execute("BEGIN IMMEDIATE")
 
@@ -257,79 +271,89 @@ class EventLog:
     def append(self, new: Sequence[New], *, actor: str, action: bytes) -> list[Stored]:
         """Append events, in order, as (part of) one action. Call between `begin` and `commit`.
 
-        Raises `WrongVersion`, before anything is written, where a stream is not at its expected version.
+        Raises `WrongVersion`, before anything is written, where a stream is not at its expected version. After
+        any other error part of it may be written: roll back.
         """
         self._expect(new)
         time_ms = self._clock()
-        stored: list[Stored] = []
-        for item in new:
-            stored.append(self._append_one(item, time_ms, actor, action))
-        return stored
+        return [self._append_one(item, time_ms, actor, action) for item in new]
 
     def _expect(self, new: Sequence[New]) -> None:
         for item in new:
             if item.expected is not None:
-                actual = self._head_of(item.stream)[1]
+                _, actual = self._head_of(item.stream)
                 if actual != item.expected:
                     raise WrongVersion(item.stream, item.expected, actual)
 
     def _append_one(self, item: New, time_ms: int, actor: str, action: bytes) -> Stored:
         stream, version = self._head_of(item.stream)
-        kind = self._kind_number(kind_of(item.event))
+        kind, uid = kind_of(item.event), self._uid
         position, version = self.head + 1, version + 1
         id_, body = new_id(time_ms), self._codec.encode(item.event)
         checksum = _checksum(
-            self._chain, position, stream, version, kind, time_ms, id_, self._host, actor, action, body
+            self._chain,
+            position,
+            item.stream,
+            version,
+            _kind_bytes(kind),
+            time_ms,
+            id_,
+            uid,
+            actor,
+            action,
+            body,
         )
+        stream = stream or self._insert("streams (name)", (item.stream,))
+        kind_number, host = self._kind_number(kind), self._host_number()
         self._db.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (position, stream, version, kind, time_ms, id_, self._host, actor, action, body, checksum),
+            (position, stream, version, kind_number, time_ms, id_, host, actor, action, body, checksum),
         )
         self.head, self._chain = position, checksum
         self._heads[item.stream] = stream, version
-        return Stored(
-            position, item.stream, version, time_ms, id_, self._hosts[self._host], actor, action, item.event
-        )
+        return Stored(position, item.stream, version, time_ms, id_, uid, actor, action, item.event)
 
     def _head_of(self, stream: str) -> tuple[int, int]:
+        """Give number and version of a stream; (0, 0) for one that has no event yet."""
         known = self._heads.get(stream)
         if known is not None:
             return known
         if len(self._heads) >= STREAMS_REMEMBERED:
             self._heads.clear()
-        row = self._db.execute("SELECT id FROM streams WHERE name = ?", (stream,)).fetchone()
-        if row is None:
-            self._db.execute("INSERT INTO streams (name) VALUES (?)", (stream,))
-            head = self._db.last_insert_rowid(), 0
-        else:
-            last = self._db.execute("SELECT max(version) FROM events WHERE stream = ?", row).get
-            head = row[0], last or 0
-        self._heads[stream] = head
-        return head
+        number = self._db.execute("SELECT id FROM streams WHERE name = ?", (stream,)).get
+        if number is None:
+            return 0, 0
+        last = self._db.execute("SELECT max(version) FROM events WHERE stream = ?", (number,)).get
+        self._heads[stream] = number, last or 0
+        return self._heads[stream]
 
     def _kind_number(self, kind: Kind) -> int:
         number = self._kind_numbers.get(kind)
         if number is None:
-            self._db.execute("INSERT INTO kinds (name, schema) VALUES (?, ?)", kind)
-            number = self._db.last_insert_rowid()
+            number = self._kind_numbers[kind] = self._insert("kinds (name, schema)", kind)
             self._kinds[number] = kind
-            self._kind_numbers[kind] = number
         return number
+
+    def _host_number(self) -> int:
+        if self._host is None:
+            self._host = self._insert("hosts (uid)", (self._uid,))
+        return self._host
+
+    def _insert(self, table: str, values: tuple[Any, ...]) -> int:
+        marks = ", ".join("?" * len(values))
+        self._db.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608 - our own names
+        return self._db.last_insert_rowid()
 
     # Clients' keys --------------------------------------------------------------------------------------
 
     def answered(self, key: str) -> tuple[bytes, int, bytes] | None:
         """Give (request, position, reply) of the write a client made under an idempotency key, if it did."""
-        row = self._db.execute(
-            "SELECT request, position, reply FROM commands WHERE key = ?", (key,)
-        ).fetchone()
+        row = self._db.execute("SELECT request, position, reply FROM commands WHERE key = ?", (key,)).fetchone()
         return None if row is None else (bytes(row[0]), row[1], bytes(row[2]))
 
     def answer(self, key: str, request: bytes, reply: bytes) -> None:
         """Keep the reply to a client's write, in the transaction of its events."""
-        self._db.execute(
-            "INSERT INTO commands VALUES (?, ?, ?, ?, ?)", (key, self._clock(), request, self.head, reply)
-        )
+        self._db.execute("INSERT INTO commands VALUES (?, ?, ?, ?, ?)", (key, self._clock(), request, self.head, reply))
 
     def forget_answers(self, before_ms: int) -> None:
         """Drop replies older than a time; a client that repeats a write after that writes anew."""
@@ -347,6 +371,12 @@ class EventLog:
         return LogReader(self._db, self._codec, owned=False)
 
 
+def _open(path: str) -> apsw.Connection:
+    if path != ":memory:":  # SQLite gives its -wal and -shm the mode of the file
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+    return apsw.Connection(path)
+
+
 class LogReader:
     """Reads the log in order, verifying each event against the chain."""
 
@@ -355,9 +385,8 @@ class LogReader:
         self._db = db
         self._codec = codec
         self._owned = owned
-        self._streams: dict[int, str] = {}
         self._hosts: dict[int, bytes] = {}
-        self._kinds: dict[int, Callable[[bytes], Event]] = {}
+        self._kinds: dict[int, tuple[bytes, Callable[[bytes], Event]]] = {}
         if owned:
             db.set_busy_timeout(10_000)
 
@@ -370,58 +399,54 @@ class LogReader:
         """Give the position of the last event, 0 where there is none."""
         return self._db.execute("SELECT coalesce(max(position), 0) FROM events").get
 
+    def checksum_at(self, position: int) -> int:
+        """Give the checksum of the chain at a position, 0 where there is no such event."""
+        return self._db.execute("SELECT checksum FROM events WHERE position = ?", (position,)).get or 0
+
     def read(self, after: int = 0, limit: int = -1) -> Iterator[Stored]:
         """Give the events behind position `after`, at most `limit` (-1: all), in order.
 
         Raises `DamagedEvent` at the first that does not match the chain, and `NewerLog` at the first that
         only a newer program understands; what was given before is sound.
         """
-        before, chain = after, self._checksum_at(after)
-        streams, kinds, hosts = self._streams, self._kinds, self._hosts
-        for row in self._db.execute(_ROW, (after, limit)):
-            # Written out, not called: this loop bounds how fast a library comes back from its log.
-            position, stream, version, kind, time_ms, id_, host, actor, action, body, checksum = row
-            numbers = _NUMBERS(position, stream, version, kind, time_ms, host)
-            chain = crc32(body, crc32(actor.encode(), crc32(numbers + id_ + action, chain)))
-            before += 1
-            if position != before or checksum != chain:
-                raise DamagedEvent(before)
-            name = streams.get(stream) or self._stream(stream, position)
-            decode = kinds.get(kind) or self._decoder(kind)
-            uid = hosts.get(host) or self._host(host)
-            try:
-                event = decode(body)
-            except msgspec.DecodeError as error:
-                raise LogError(f"event {position} in the log cannot be understood: {error}") from error
-            yield Stored(position, name, version, time_ms, id_, uid, actor, action, event)
-
-    def _checksum_at(self, position: int) -> int:
-        row = self._db.execute("SELECT checksum FROM events WHERE position = ?", (position,)).fetchone()
-        return 0 if row is None else row[0]
-
-    def _stream(self, number: int, position: int) -> str:
-        row = self._db.execute("SELECT name FROM streams WHERE id = ?", (number,)).fetchone()
-        if row is None:
-            raise DamagedEvent(position)
-        if len(self._streams) >= STREAMS_REMEMBERED:
-            self._streams.clear()
-        self._streams[number] = row[0]
-        return row[0]
+        last, chain = after, self.checksum_at(after)
+        kinds, hosts = self._kinds, self._hosts
+        try:
+            for row in self._db.execute(_ROWS, (after, limit)):
+                # Written out, not called: this loop bounds how fast a library comes back from its log.
+                position, stream, version, kind, time_ms, id_, host, actor, action, body, checksum = row
+                kind_bytes, decode = kinds.get(kind) or self._kind(kind)
+                uid = hosts.get(host) or self._host(host)
+                numbers = _NUMBERS(position, version, time_ms)
+                parts = numbers, id_, uid, action, kind_bytes, stream.encode(), actor.encode(), body
+                chain = crc32(b"\0".join(parts), chain)
+                if position != last + 1 or checksum != chain:
+                    raise DamagedEvent(last + 1)
+                last = position
+                yield Stored(position, stream, version, time_ms, id_, uid, actor, action, decode(body))
+        except msgspec.DecodeError as error:
+            raise LogError(f"event {last} in the log cannot be understood: {error}") from error
+        except (apsw.CorruptError, UnicodeDecodeError, AttributeError, TypeError, struct.error) as error:
+            raise DamagedEvent(last + 1) from error  # a column has another type, or none, or the page is torn
 
     def _host(self, number: int) -> bytes:
-        row = self._db.execute("SELECT uid FROM hosts WHERE id = ?", (number,)).fetchone()
-        self._hosts[number] = bytes(row[0]) if row else bytes(16)
-        return self._hosts[number]
+        uid: bytes | None = self._db.execute("SELECT uid FROM hosts WHERE id = ?", (number,)).get
+        if uid is None:
+            return b""  # the checksum will not match
+        self._hosts[number] = uid
+        return uid
 
-    def _decoder(self, number: int) -> Callable[[bytes], Event]:
+    def _kind(self, number: int) -> tuple[bytes, Callable[[bytes], Event]]:
         kind = self._db.execute("SELECT name, schema FROM kinds WHERE id = ?", (number,)).fetchone()
         if kind is None:
-            raise LogError(
-                f"the log names a kind of event, {number}, that it does not hold; run `hikazed check`"
-            )
+            return b"", _not_understood  # the checksum will not match
         try:
             decode = self._codec.decoder(kind)
-        except UnknownEvent as error:
-            raise NewerLog(f"{error}; update Hikaze to read on") from None
-        self._kinds[number] = decode
-        return decode
+        except UnknownEvent:
+            decode = _not_understood
+        self._kinds[number] = _kind_bytes(kind), decode
+        return self._kinds[number]
+
+
+def _not_understood(_body: bytes) -> Event:
+    raise NewerLog("the log holds events that only a newer Hikaze understands; update this one to read on")

@@ -101,15 +101,20 @@ class Writer:
         self._announce = announce
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hikaze-writer", daemon=True)
-        self._stale = False
+        self._stale = False  # the read tables could not be written and must catch up first
+        self._broken: Unwritable | None = None  # the disk failed under a commit: what it holds is not known
+        self._stopping = threading.Lock()
+        self._stopped = False
 
     def start(self) -> None:
         """Start the thread; the log's connection and the projector's belong to it from now on."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what waits and end the thread."""
-        self._waiting.put(None)
+        """Write what waits and end the thread; later writes are refused."""
+        with self._stopping:
+            self._stopped = True
+            self._waiting.put(None)
         self._thread.join()
 
     def submit(
@@ -125,10 +130,15 @@ class Writer:
 
         `action` groups writes that are one deed of a user (default: each its own). With an idempotency `key`
         the write happens once: the same key and `request` again gets the first answer, and another request
-        raises `KeyReused`. What the decision raises, the answer raises; then nothing was written.
+        raises `KeyReused`. What the decision raises, the answer raises; then nothing was written. A decision
+        may be asked more than once, where another one broke the transaction they shared.
         """
         write = _Write(decide, actor, action, key, request)
-        self._waiting.put(write)
+        with self._stopping:
+            if not self._stopped:
+                self._waiting.put(write)
+                return write.answer
+        _settle(write.answer, error=Unwritable("the daemon is stopping; try again when it runs"))
         return write.answer
 
     async def write(self, decide: Decide, **how: Any) -> Written:
@@ -136,84 +146,74 @@ class Writer:
         return await asyncio.wrap_future(self.submit(decide, **how))
 
     def _run(self) -> None:
-        while (batch := self._take()) is not None:
-            try:
-                self._commit_together(batch)
-            except Exception:
-                # The outermost edge of the thread: whoever waits must hear of it, and the next write may work.
-                log.exception("a batch of writes failed")
-                for write in batch:
-                    if not write.answer.done():
-                        write.answer.set_exception(Unwritable("the write failed; see the daemon's log"))
+        while batch := self._take():
+            self._commit_together(batch)
 
-    def _take(self) -> list[_Write] | None:
-        batch = [self._waiting.get()]
-        while batch[-1] is not None and len(batch) < BATCH:
+    def _take(self) -> list[_Write]:
+        """Give what waits, in order, or nothing at the end."""
+        batch: list[_Write] = []
+        write = self._waiting.get()
+        while write is not None:
+            batch.append(write)
+            if len(batch) == BATCH:
+                return batch
             try:
-                batch.append(self._waiting.get_nowait())
+                write = self._waiting.get_nowait()
             except queue.Empty:
-                break
-        if batch[-1] is None:
-            batch.pop()
-            if not batch:
-                return None
-            self._waiting.put(None)
-        return [write for write in batch if write is not None]
+                return batch
+        if batch:
+            self._waiting.put(None)  # nothing comes behind it: found again when this batch is done
+        return batch
 
     def _commit_together(self, batch: list[_Write]) -> None:
         try:
-            self._try_together(batch)
-        except (apsw.Error, LogError, OSError) as error:
+            done = self._write_together(batch)
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: whoever waits must hear of it
             self._back_out()
             if len(batch) == 1:
                 self._refuse(batch[0], error)
                 return
             for write in batch:  # one of them broke the transaction: each for itself now
                 self._commit_together([write])
+            return
+        self._publish(done)
 
-    def _try_together(self, batch: list[_Write]) -> None:
+    def _write_together(self, batch: list[_Write]) -> "_Done":
+        if self._broken is not None:
+            raise self._broken
         if self._stale:
             self._projector.catch_up()
             self._stale = False
         self._log.begin()
         self._projector.begin()
-        written: list[Stored] = []
-        answers: list[tuple[_Write, Written]] = []
-        refused: list[tuple[_Write, Exception]] = []
+        done = _Done()
         for write in batch:
             try:
-                answers.append((write, self._do(write, written)))
-            except WrongVersion as error:
-                refused.append((write, error))
-            except (apsw.Error, LogError, OSError):
-                raise
+                decision = self._decide(write)
+            except apsw.Error:
+                raise  # the transaction may be gone
             except Exception as error:  # noqa: BLE001 - whatever a decision raises belongs to whoever asked
-                refused.append((write, error))
-        self._log.commit()
-        try:
-            self._projector.commit()
-        except apsw.Error:
-            log.exception(
-                "the read tables could not be written; they are brought up to date before the next write"
-            )
-            self._projector.rollback()
-            self._stale = True
-        if written:
-            self._announce(written)
-        for write, error in refused:
-            _settle(write.answer, error=error)
-        for write, answer in answers:
-            _settle(write.answer, answer)
+                done.refused.append((write, error))
+                continue
+            try:
+                done.answered.append((write, self._record(write, decision, done.stored)))
+            except WrongVersion as error:
+                done.refused.append((write, error))
+        self._commit_log()
+        return done
 
-    def _do(self, write: _Write, written: list[Stored]) -> Written:
-        if write.key is not None:
-            before = self._log.answered(write.key)
-            if before is not None:
-                request, position, reply = before
-                if request != write.request:
-                    raise KeyReused("this Idempotency-Key was used for another request; make a new one")
-                return Written(position, msgspec.json.decode(reply), repeated=True)
-        decision = write.decide(self._projector.db)
+    def _decide(self, write: _Write) -> Decision | Written:
+        before = None if write.key is None else self._log.answered(write.key)
+        if before is None:
+            return write.decide(self._projector.db)
+        request, position, reply = before
+        if request != write.request:
+            raise KeyReused("this Idempotency-Key was used for another request; make a new one")
+        return Written(position, msgspec.json.decode(reply), repeated=True)
+
+    def _record(self, write: _Write, decision: Decision | Written, written: list[Stored]) -> Written:
+        if isinstance(decision, Written):
+            return decision
         if decision.events:
             action = write.action or new_id(now_ms())
             stored = self._log.append(decision.events, actor=write.actor, action=action)
@@ -223,17 +223,61 @@ class Writer:
             self._log.answer(write.key, write.request, msgspec.json.encode(decision.value))
         return Written(self._log.head, decision.value)
 
+    def _commit_log(self) -> None:
+        try:
+            self._log.commit()
+        except apsw.IOError as error:
+            # After a failed fsync the kernel may call the lost pages clean, and the next one would succeed over
+            # the hole (fsyncgate, 2018): nothing may be acknowledged before the log was opened anew.
+            self._broken = Unwritable(
+                f"the disk of the data folder failed ({error}); see to it, then restart the daemon."
+                " The last writes may or may not have been kept"
+            )
+            raise self._broken from error
+
+    def _publish(self, done: "_Done") -> None:
+        try:
+            self._projector.commit()
+        except apsw.Error:
+            log.exception("the read tables could not be written; they are brought up to date before the next write")
+            self._projector.rollback()
+            self._stale = True
+        try:
+            if done.stored:
+                self._announce(done.stored)
+        except Exception:
+            log.exception("what was written could not be announced")  # it is durable: whoever asked must hear so
+        for write, error in done.refused:
+            _settle(write.answer, error=error)
+        for write, answer in done.answered:
+            _settle(write.answer, answer)
+
     def _back_out(self) -> None:
-        self._log.rollback()
-        self._projector.rollback()
+        for backs_out in (self._log.rollback, self._projector.rollback):
+            try:
+                backs_out()
+            except apsw.Error:
+                log.exception("a transaction could not be taken back; the next write will try again")
 
     def _refuse(self, write: _Write, error: Exception) -> None:
         if isinstance(error, apsw.FullError):
             error = Unwritable("the disk of the data folder is full; free some space, nothing was changed")
         elif isinstance(error, (apsw.Error, OSError)):
             log.error("a write failed: %s", error)
-            error = Unwritable(f"the library could not be written ({error}); nothing was changed")
+            error = Unwritable(
+                f"the library could not be written ({error}); nothing was changed. If it happens again, stop the"
+                " daemon and run `hikazed check`"
+            )
+        elif not isinstance(error, (LogError, Unwritable)):
+            log.error("a write could not be recorded", exc_info=error)
         _settle(write.answer, error=error)
+
+
+@dataclass(slots=True)
+class _Done:
+    stored: list[Stored] = field(default_factory=list[Stored])
+    answered: list[tuple[_Write, Written]] = field(default_factory=list[tuple[_Write, Written]])
+    refused: list[tuple[_Write, Exception]] = field(default_factory=list[tuple[_Write, Exception]])
 
 
 def _settle(answer: "Future[Written]", value: Written | None = None, error: Exception | None = None) -> None:

@@ -4,6 +4,7 @@ import apsw
 
 from ..events.catalog import CoverChosen, ImageAdded, ImageRemoved
 from ..events.log import Stored
+from .tables import Tables
 
 VERSION = 1
 SCHEMA = """
@@ -21,7 +22,7 @@ INDEXES = ""
 HANDLES = (ImageAdded, ImageRemoved, CoverChosen)
 
 
-def apply(db: apsw.Connection, stored: Stored) -> None:
+def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view. The first picture becomes cover; a cover taken away gives way to the first."""
     match stored.event:
         case ImageAdded(model=model, seq=seq, width=width, height=height):
@@ -42,7 +43,11 @@ def apply(db: apsw.Connection, stored: Stored) -> None:
                 (model, seq),
             )
         case CoverChosen(model=model, seq=seq):
-            db.execute("UPDATE covers SET seq = ? WHERE model_hash = ?", (seq, model))
+            db.execute(
+                "UPDATE covers SET seq = i.seq FROM images i WHERE i.model_hash = covers.model_hash"
+                " AND i.seq = ? AND covers.model_hash = ?",
+                (seq, model),
+            )
         case _:
             pass
 

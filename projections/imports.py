@@ -16,6 +16,7 @@ from ..events.catalog import (
 )
 from ..events.log import Stored
 from ..events.pathtext import shown
+from .tables import Tables
 
 VERSION = 1
 SCHEMA = """
@@ -53,7 +54,7 @@ HANDLES = (
 )
 
 
-def apply(db: apsw.Connection, stored: Stored) -> None:
+def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view. States: queued, planned, completed, conflict, failed, cancelled."""
     match stored.event:
         case ImportRequested(op=op, pending=pending, strategy=strategy, type=type_):
@@ -82,7 +83,7 @@ def apply(db: apsw.Connection, stored: Stored) -> None:
 
 
 def _end(
-    db: apsw.Connection,
+    db: Tables,
     op: str,
     stored: Stored,
     state: str,
@@ -115,7 +116,9 @@ class Import(msgspec.Struct, frozen=True):
     plan: ImportPlanned | None
 
 
-_SELECT = "SELECT op, pending, strategy, type, actor, action, state, status, model, path, reason, plan_json FROM imports "
+_SELECT = (
+    "SELECT op, pending, strategy, type, actor, action, state, status, model, path, reason, plan_json FROM imports "
+)
 _PLAN = msgspec.json.Decoder(ImportPlanned)
 
 
@@ -131,16 +134,12 @@ def unfinished(db: apsw.Connection) -> list[Import]:
 
 def untidied(db: apsw.Connection) -> list[Import]:
     """Give the completed imports that have left scaffolding behind."""
-    return _imports(
-        db.execute(_SELECT + "WHERE state = 'completed' AND NOT tidied ORDER BY position").fetchall()
-    )
+    return _imports(db.execute(_SELECT + "WHERE state = 'completed' AND NOT tidied ORDER BY position").fetchall())
 
 
 def open_import_of(db: apsw.Connection, pending: int) -> str | None:
     """Give the id of the import of a pending model that waits or is under way, None where there is none."""
-    return db.execute(
-        "SELECT op FROM imports WHERE pending = ? AND state IN ('queued', 'planned')", (pending,)
-    ).get
+    return db.execute("SELECT op FROM imports WHERE pending = ? AND state IN ('queued', 'planned')", (pending,)).get
 
 
 def counts(db: apsw.Connection) -> dict[str, int]:
@@ -153,6 +152,5 @@ def counts(db: apsw.Connection) -> dict[str, int]:
 
 def _imports(rows: list[Any]) -> list[Import]:
     return [
-        Import(*row[:5], bytes(row[5]), *row[6:11], None if row[11] is None else _PLAN.decode(row[11]))
-        for row in rows
+        Import(*row[:5], bytes(row[5]), *row[6:11], None if row[11] is None else _PLAN.decode(row[11])) for row in rows
     ]

@@ -1,6 +1,5 @@
 """The `models` view: what each model is, and where its content lies."""
 
-import os.path
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from ..events.catalog import (
 )
 from ..events.log import Stored
 from ..events.pathtext import shown
+from .tables import Tables
 from .text import fold
 
 VERSION = 1
@@ -42,6 +42,7 @@ CREATE TABLE models (
     favorite INTEGER NOT NULL DEFAULT 0,
     name_key TEXT NOT NULL,
     words TEXT NOT NULL,
+    file_words TEXT NOT NULL DEFAULT '',
     changed_at INTEGER NOT NULL,
     version INTEGER NOT NULL,
     header_json TEXT NOT NULL
@@ -56,6 +57,7 @@ CREATE TABLE locations (
     ino INTEGER NOT NULL,
     lost INTEGER NOT NULL,
     shown TEXT NOT NULL,
+    words TEXT NOT NULL,
     found_at INTEGER NOT NULL
 );
 CREATE INDEX locations_by_model ON locations (model_hash);
@@ -87,7 +89,7 @@ HANDLES = (
 )
 
 
-def apply(db: apsw.Connection, stored: Stored) -> None:
+def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view."""
     match stored.event:
         case ModelTagged(model=model) | ModelUntagged(model=model):
@@ -101,26 +103,39 @@ def apply(db: apsw.Connection, stored: Stored) -> None:
         case LocationFound(model=model, file=file) | LocationRefreshed(model=model, file=file):
             _place(db, model, file, stored.time)
         case LocationMoved(model=model, came_from=came_from, file=file):
-            db.execute("DELETE FROM locations WHERE path = ?", (came_from,))
+            db.execute(_FORGET, (came_from, model))
             _place(db, model, file, stored.time)
         case LocationLost(model=model, path=path):
-            db.execute("UPDATE locations SET lost = 1 WHERE path = ?", (path,))
-            _show_best_path(db, model)
+            db.execute("UPDATE locations SET lost = 1 WHERE path = ? AND model_hash = ?", (path, model))
+            db.execute(_SHOW_BEST_PATH, (model,))
         case LocationReplaced(model=model, path=path):
-            db.execute("DELETE FROM locations WHERE path = ? AND model_hash = ?", (path, model))
-            _show_best_path(db, model)
+            db.execute(_FORGET, (path, model))
+            db.execute(_SHOW_BEST_PATH, (model,))
         case _:
             pass
 
 
-def _touch(db: apsw.Connection, model: str, stored: Stored) -> None:
-    db.execute(
-        "UPDATE models SET changed_at = ?, version = ? WHERE sha256 = ?", (stored.time, stored.version, model)
-    )
+_FORGET = "DELETE FROM locations WHERE path = ? AND model_hash = ?"
+
+# A model without any location keeps the last path it had: people remember files by it.
+_SHOW_BEST_PATH = (
+    "UPDATE models SET (path, file_words) = (SELECT shown, words FROM locations WHERE model_hash = models.sha256"
+    " ORDER BY lost, found_at, path LIMIT 1)"
+    " WHERE sha256 = ? AND EXISTS (SELECT 1 FROM locations WHERE model_hash = models.sha256)"
+)
+_TAKE_PATH_AWAY = (
+    "UPDATE models SET (path, file_words) = (SELECT shown, words FROM locations WHERE model_hash = models.sha256"
+    " AND path <> ?1 ORDER BY lost, found_at, path LIMIT 1)"
+    " WHERE sha256 = (SELECT model_hash FROM locations WHERE path = ?1 AND model_hash <> ?2)"
+    " AND EXISTS (SELECT 1 FROM locations WHERE model_hash = models.sha256 AND path <> ?1)"
+)
 
 
-def _import(db: apsw.Connection, event: ModelImported, stored: Stored) -> None:
-    meta = meta_json(event.texts)
+def _touch(db: Tables, model: str, stored: Stored) -> None:
+    db.overwrite("UPDATE models SET changed_at = ?, version = ? WHERE sha256 = ?", (stored.time, stored.version, model))
+
+
+def _import(db: Tables, event: ModelImported, stored: Stored) -> None:
     db.execute(
         "INSERT INTO models (sha256, path, name, type, size_bytes, created_at, meta_json, name_key, words,"
         " changed_at, version, header_json) VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -133,20 +148,19 @@ def _import(db: apsw.Connection, event: ModelImported, stored: Stored) -> None:
             event.type,
             event.size,
             stored.time,
-            meta,
+            meta_json(event.texts),
             fold(event.name),
-            _words(event.name, "", event.texts),
+            _words(event.name, event.texts),
             stored.time,
             stored.version,
-            msgspec.json.encode(event.header).decode(),
+            _encoded(event.header).decode(),
         ),
     )
+    db.execute(_SHOW_BEST_PATH, (event.model,))
 
 
-def _edit(db: apsw.Connection, model: str, changes: Changes, stored: Stored) -> None:
-    row = db.execute(
-        "SELECT name, type, meta_json, favorite, path FROM models WHERE sha256 = ?", (model,)
-    ).fetchone()
+def _edit(db: Tables, model: str, changes: Changes, stored: Stored) -> None:
+    row = db.select("SELECT name, type, meta_json, favorite FROM models WHERE sha256 = ?", (model,)).fetchone()
     if row is None:
         return
     texts = edited(texts_of(row[2]), changes)
@@ -162,7 +176,7 @@ def _edit(db: apsw.Connection, model: str, changes: Changes, stored: Stored) -> 
             meta_json(texts),
             favorite,
             fold(name),
-            _words(name, row[4], texts),
+            _words(name, texts),
             stored.time,
             stored.version,
             model,
@@ -170,10 +184,11 @@ def _edit(db: apsw.Connection, model: str, changes: Changes, stored: Stored) -> 
     )
 
 
-def _place(db: apsw.Connection, model: str, file: File, time_ms: int) -> None:
-    before = db.execute("SELECT model_hash FROM locations WHERE path = ?", (file.path,)).get
+def _place(db: Tables, model: str, file: File, time_ms: int) -> None:
+    path = shown(file.path)
+    db.execute(_TAKE_PATH_AWAY, (file.path, model))
     db.execute(
-        "INSERT INTO locations VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)"
+        "INSERT INTO locations VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"
         " ON CONFLICT (path) DO UPDATE SET model_hash = excluded.model_hash, root = excluded.root,"
         " size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, dev = excluded.dev,"
         " ino = excluded.ino, lost = 0",
@@ -185,41 +200,25 @@ def _place(db: apsw.Connection, model: str, file: File, time_ms: int) -> None:
             file.mtime_ns,
             file.dev,
             file.ino,
-            shown(file.path),
+            path,
+            fold(path.replace("\\", "/").rpartition("/")[2]),
             time_ms,
         ),
     )
-    _show_best_path(db, model)
-    if before is not None and before != model:
-        _show_best_path(db, before)
-
-
-def _show_best_path(db: apsw.Connection, model: str) -> None:
-    best = db.execute(
-        "SELECT shown FROM locations WHERE model_hash = ? ORDER BY lost, found_at, path LIMIT 1", (model,)
-    ).get
-    row = db.execute("SELECT path, name, meta_json FROM models WHERE sha256 = ?", (model,)).fetchone()
-    if best is None or row is None or row[0] == best:
-        return  # a model without any location keeps the last path it had: people remember files by it
-    db.execute(
-        "UPDATE models SET path = ?, words = ? WHERE sha256 = ?",
-        (best, _words(row[1], best, texts_of(row[2])), model),
-    )
+    db.execute(_SHOW_BEST_PATH, (model,))
 
 
 def edited(texts: Texts, changes: Changes) -> Texts:
     """Give texts with somebody's changes in place."""
     new: dict[str, Any] = {
-        field: getattr(changes, field)
-        for field in Texts.__struct_fields__
-        if getattr(changes, field) is not UNSET
+        field: getattr(changes, field) for field in Texts.__struct_fields__ if getattr(changes, field) is not UNSET
     }
     return msgspec.structs.replace(texts, **new) if new else texts
 
 
 def meta_json(texts: Texts) -> str:
     """Give the texts as the column `meta_json` holds them: every key is there."""
-    return msgspec.json.encode(
+    return _encoded(
         {
             "description": texts.description,
             "community_links": texts.community_links,
@@ -230,6 +229,7 @@ def meta_json(texts: Texts) -> str:
 
 
 _TEXTS = msgspec.json.Decoder(Texts)
+_encoded = msgspec.json.Encoder().encode
 
 
 def texts_of(meta: str) -> Texts:
@@ -237,15 +237,8 @@ def texts_of(meta: str) -> Texts:
     return _TEXTS.decode(meta)
 
 
-def _words(name: str, path: str, texts: Texts) -> str:
-    parts = (
-        name,
-        os.path.basename(path),
-        texts.description,
-        *texts.trigger_words,
-        texts.prompts.positive,
-        texts.prompts.negative,
-    )
+def _words(name: str, texts: Texts) -> str:
+    parts = name, texts.description, *texts.trigger_words, texts.prompts.positive, texts.prompts.negative
     return fold("\n".join(part for part in parts if part))
 
 
@@ -297,9 +290,7 @@ def get(db: apsw.Connection, sha256: str) -> Model | None:
 
 def sizes_known(db: apsw.Connection, sizes: Sequence[int]) -> set[int]:
     """Give those of some sizes that a known model's content has."""
-    return {
-        size for size in set(sizes) if db.execute("SELECT 1 FROM models WHERE size_bytes = ?", (size,)).get
-    }
+    return {size for size in set(sizes) if db.execute("SELECT 1 FROM models WHERE size_bytes = ?", (size,)).get}
 
 
 def location(db: apsw.Connection, path: str) -> Location | None:

@@ -1,7 +1,8 @@
 """The `pending` view: the model files that were seen and are not imported.
 
-`pending_import` holds what people see. Two tables beside it keep what may come back: a file that is gone
-and that nobody wrote to, one that was dismissed. They keep their id, so that it is the same one that returns.
+`pending_import` holds what people see: what is `waiting`, and what is `missing` though somebody wrote to it.
+`pending_away` beside it keeps what may come back: a file that is `gone` and that nobody wrote to, one that was
+dismissed (`hidden` in place, or `trashed`). They keep their id, so that it is the same one that returns.
 """
 
 from typing import Any
@@ -31,11 +32,12 @@ from ..events.log import Stored
 from ..events.pathtext import shown
 from .models import edited, meta_json, texts_of
 from .paging import Page, key_of, page_of
+from .tables import Tables
 
 VERSION = 1
 _COLUMNS = """
     id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL UNIQUE,
+    path TEXT NOT NULL,
     sha256 TEXT NOT NULL DEFAULT '',
     name TEXT NOT NULL,
     type TEXT,
@@ -60,9 +62,10 @@ _COLUMNS = """
 """
 SCHEMA = f"""
 CREATE TABLE pending_import ({_COLUMNS});
-CREATE TABLE pending_away ({_COLUMNS.replace("path TEXT NOT NULL UNIQUE", "path TEXT NOT NULL")});
+CREATE TABLE pending_away ({_COLUMNS});
 CREATE TABLE pending_numbers (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
 INSERT INTO pending_numbers VALUES (1, 0);
+CREATE INDEX pending_import_by_path ON pending_import (path);
 CREATE INDEX pending_away_by_path ON pending_away (path);
 """
 INDEXES = """
@@ -86,13 +89,12 @@ HANDLES = (
 )
 
 
-def apply(db: apsw.Connection, stored: Stored) -> None:
+def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view."""
     match stored.event:
         case PendingFound() as event:
             _find(db, event, stored)
         case PendingChanged(pending=pending, file=file, type=type_, header=header):
-            _bring_back(db, pending, file.path)
             _lie(db, pending, file)
             db.execute(
                 "UPDATE pending_import SET header_json = ?, sha256 = '',"
@@ -100,20 +102,18 @@ def apply(db: apsw.Connection, stored: Stored) -> None:
                 (msgspec.json.encode(header).decode(), type_, pending),
             )
         case PendingMoved(pending=pending, file=file, name=name, type=type_, in_place=in_place):
-            _bring_back(db, pending, file.path)
             _lie(db, pending, file)
             db.execute(
                 "UPDATE pending_import SET name = ?, type = ?, in_place = ? WHERE id = ?",
                 (name, type_, int(in_place), pending),
             )
         case PendingReturned(pending=pending, file=file, in_place=in_place):
-            _bring_back(db, pending, file.path)
             _lie(db, pending, file)
             db.execute("UPDATE pending_import SET in_place = ? WHERE id = ?", (int(in_place), pending))
         case PendingLost(pending=pending):
-            db.execute("UPDATE pending_import SET state = 'missing' WHERE id = ?", (pending,))
-            _put_away(db, pending, "NOT written")
-            db.execute("UPDATE pending_away SET state = 'gone' WHERE id = ?", (pending,))
+            db.execute("UPDATE pending_import SET state = iif(written, 'missing', 'gone') WHERE id = ?", (pending,))
+            _put_away(db, pending)
+            db.execute("UPDATE pending_away SET state = 'gone' WHERE id = ? AND state = 'hidden'", (pending,))
         case PendingEdited(pending=pending, changes=changes):
             _edit(db, pending, changes)
         case PendingTagged(pending=pending) | PendingUntagged(pending=pending):
@@ -131,25 +131,25 @@ def apply(db: apsw.Connection, stored: Stored) -> None:
                 "UPDATE pending_import SET state = ? WHERE id = ?",
                 ("hidden" if trash is None else "trashed", pending),
             )
-            _put_away(db, pending, "1")
-        case PendingImported(pending=pending, status=status):
-            if status != "ignored":
-                db.execute("DELETE FROM pending_import WHERE id = ?", (pending,))
-                return
+            _put_away(db, pending)
+        case PendingImported(pending=pending, status=status) if status != "ignored":
+            db.execute("DELETE FROM pending_import WHERE id = ?", (pending,))
+            db.execute("DELETE FROM pending_away WHERE id = ?", (pending,))
+            return
         case _:
             pass
     _at_version(db, stored)
 
 
-def _at_version(db: apsw.Connection, stored: Stored) -> None:
-    db.execute(
-        "UPDATE pending_import SET version = ? WHERE id = ?",
-        (stored.version, getattr(stored.event, "pending", 0)),
-    )
+def _at_version(db: Tables, stored: Stored) -> None:
+    pending = getattr(stored.event, "pending", 0)
+    db.execute("UPDATE pending_import SET version = ? WHERE id = ?", (stored.version, pending))
 
 
-def _find(db: apsw.Connection, event: PendingFound, stored: Stored) -> None:
+def _find(db: Tables, event: PendingFound, stored: Stored) -> None:
     file = event.file
+    _give_way(db, event.pending, file.path)
+    db.execute("DELETE FROM pending_away WHERE id = ?", (event.pending,))
     db.execute(
         "INSERT OR REPLACE INTO pending_import (id, path, name, type, size_bytes, created_at, meta_json, root,"
         " mtime_ns, dev, ino, in_place, state, shown, replaces, header_json, version)"
@@ -176,7 +176,11 @@ def _find(db: apsw.Connection, event: PendingFound, stored: Stored) -> None:
     db.execute("UPDATE pending_numbers SET last = max(last, ?)", (event.pending,))
 
 
-def _lie(db: apsw.Connection, pending: int, file: File) -> None:
+def _lie(db: Tables, pending: int, file: File) -> None:
+    """Let the file of a pending model lie somewhere, wherever the model was before."""
+    _give_way(db, pending, file.path)
+    db.execute("INSERT OR IGNORE INTO pending_import SELECT * FROM pending_away WHERE id = ?", (pending,))
+    db.execute("DELETE FROM pending_away WHERE id = ?", (pending,))
     db.execute(
         "UPDATE pending_import SET path = ?, root = ?, size_bytes = ?, mtime_ns = ?, dev = ?, ino = ?, shown = ?,"
         " state = 'waiting' WHERE id = ?",
@@ -193,29 +197,30 @@ def _lie(db: apsw.Connection, pending: int, file: File) -> None:
     )
 
 
-def _put_away(db: apsw.Connection, pending: int, where: str) -> None:
+def _give_way(db: Tables, pending: int, path: str) -> None:
+    """Of what lies at a path, let `pending` be the only one: another's file is not there any more."""
     db.execute(
-        f"INSERT OR REPLACE INTO pending_away SELECT * FROM pending_import WHERE id = ? AND {where}",  # noqa: S608
-        (pending,),
-    )
-    db.execute(f"DELETE FROM pending_import WHERE id = ? AND {where}", (pending,))  # noqa: S608
-
-
-def _bring_back(db: apsw.Connection, pending: int, path: str) -> None:
-    db.execute("INSERT OR REPLACE INTO pending_import SELECT * FROM pending_away WHERE id = ?", (pending,))
-    db.execute("DELETE FROM pending_away WHERE id = ?", (pending,))
-    # A path is one pending model's at a time: one that was lost there, and that somebody wrote to, gives way.
-    db.execute(
-        "INSERT OR REPLACE INTO pending_away SELECT * FROM pending_import WHERE path = ? AND id <> ?",
+        "UPDATE pending_import SET state = iif(written, 'missing', 'gone')"
+        " WHERE path = ? AND state = 'waiting' AND id <> ?",
         (path, pending),
     )
-    db.execute("DELETE FROM pending_import WHERE path = ? AND id <> ?", (path, pending))
+    db.execute(
+        "INSERT OR REPLACE INTO pending_away SELECT * FROM pending_import WHERE path = ? AND state = 'gone'", (path,)
+    )
+    db.execute("DELETE FROM pending_import WHERE path = ? AND state = 'gone'", (path,))
+    db.execute(
+        "UPDATE pending_away SET state = 'gone' WHERE path = ? AND state = 'hidden' AND id <> ?", (path, pending)
+    )
 
 
-def _edit(db: apsw.Connection, pending: int, changes: Changes) -> None:
-    row = db.execute(
-        "SELECT name, type, meta_json, given_json FROM pending_import WHERE id = ?", (pending,)
-    ).fetchone()
+def _put_away(db: Tables, pending: int) -> None:
+    which = "WHERE id = ? AND state NOT IN ('waiting', 'missing')"
+    db.execute(f"INSERT OR REPLACE INTO pending_away SELECT * FROM pending_import {which}", (pending,))  # noqa: S608
+    db.execute(f"DELETE FROM pending_import {which}", (pending,))  # noqa: S608
+
+
+def _edit(db: Tables, pending: int, changes: Changes) -> None:
+    row = db.select("SELECT name, type, meta_json, given_json FROM pending_import WHERE id = ?", (pending,)).fetchone()
     if row is None:
         return
     given = set(msgspec.json.decode(row[3]))
@@ -280,14 +285,21 @@ _SELECT = (
 
 def get(db: apsw.Connection, pending: int) -> Pending | None:
     """Give a pending model that people see, by its id."""
-    return _one(db, "pending_import WHERE id = ?", pending)
+    row = db.execute(_SELECT + "pending_import WHERE id = ?", (pending,)).fetchone()
+    return None if row is None else _pending(row)
 
 
 def at_path(db: apsw.Connection, path: str) -> Pending | None:
-    """Give the pending model whose file lies, or was last seen, at a path; those out of sight included."""
-    return _one(db, "pending_import WHERE path = ?", path) or _one(
-        db, "pending_away WHERE path = ? ORDER BY id DESC LIMIT 1", path
-    )
+    """Give the pending model whose file lies at a path, else one whose file was last seen there.
+
+    Those out of sight are included; of several that are no more there, the one somebody wrote to, then the newest.
+    """
+    row = db.execute(
+        f"SELECT * FROM ({_SELECT}pending_import WHERE path = ?1 UNION ALL {_SELECT}pending_away WHERE path = ?1)"
+        " ORDER BY state IN ('waiting', 'hidden') DESC, state = 'missing' DESC, id DESC LIMIT 1",
+        (path,),
+    ).fetchone()
+    return None if row is None else _pending(row)
 
 
 def same_file(db: apsw.Connection, file: File) -> list[Pending]:
@@ -366,14 +378,17 @@ def card(db: apsw.Connection, pending: int) -> dict[str, Any] | None:
     return None if row is None else msgspec.json.decode(row)
 
 
+def picture_of(db: apsw.Connection, pending: int) -> str | None:
+    """Give the extension of a pending model's original picture, None where it has none; those out of sight too."""
+    return db.execute(
+        "SELECT picture FROM pending_import WHERE id = ? UNION ALL SELECT picture FROM pending_away WHERE id = ?",
+        (pending, pending),
+    ).get
+
+
 def count(db: apsw.Connection) -> int:
     """Give how many pending models people see."""
     return db.execute("SELECT count(*) FROM pending_import").get
-
-
-def _one(db: apsw.Connection, where: str, key: int | str) -> Pending | None:
-    row = db.execute(_SELECT + where, (key,)).fetchone()
-    return None if row is None else _pending(row)
 
 
 def _pending(row: Any) -> Pending:

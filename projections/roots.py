@@ -1,9 +1,8 @@
 """The `roots` view: the watched folders, and whether each is here."""
 
-import apsw
-
 from ..events.catalog import RootAdded, RootCameOnline, RootRemoved, RootWentOffline
 from ..events.log import Stored
+from .tables import Tables
 
 VERSION = 1
 SCHEMA = """
@@ -24,7 +23,7 @@ INDEXES = ""
 HANDLES = (RootAdded, RootRemoved, RootWentOffline, RootCameOnline)
 
 
-def apply(db: apsw.Connection, stored: Stored) -> None:
+def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view. A root is away until it has been proven present."""
     match stored.event:
         case RootAdded(root=root, path=path, kind=kind, type=type_):

@@ -5,7 +5,7 @@ deleted at any time; where a view's version is not the file's, all of it is buil
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Protocol, cast
 
@@ -14,9 +14,11 @@ import apsw
 from ..events.catalog import Event
 from ..events.log import EventLog, LogReader, NewerLog, Stored
 from . import images, imports, models, pending, roots, tags
+from .tables import Tables
 
 CHUNK = 2_000  # events between two looks at the clock of whoever watches a rebuild
 
+Apply = Callable[[Tables, Stored], None]
 Progress = Callable[[int, int], None]
 """Called with (events done, events in all)."""
 
@@ -29,7 +31,7 @@ class View(Protocol):
     INDEXES: str
     HANDLES: tuple[type[Event], ...]
 
-    def apply(self, db: apsw.Connection, stored: Stored) -> None:
+    def apply(self, db: Tables, stored: Stored) -> None:
         """Bring one event into the view."""
         ...
 
@@ -39,12 +41,11 @@ def view_name(view: View) -> str:
     return cast("ModuleType", view).__name__.rpartition(".")[2]
 
 
-VIEWS: tuple[View, ...] = tuple(
-    cast("View", module) for module in (roots, tags, models, images, pending, imports)
-)
+VIEWS: tuple[View, ...] = tuple(cast("View", module) for module in (roots, tags, models, images, pending, imports))
 
 _POSITIONS = """CREATE TABLE view_positions (
-    view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL, log_id BLOB NOT NULL
+    view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL,
+    log_id BLOB NOT NULL, checksum INTEGER NOT NULL
 ) WITHOUT ROWID;"""
 
 
@@ -66,13 +67,13 @@ class Views:
         self.path = path
         self._log = log
         self._views = tuple(views)
-        self._routes = _routes(self._views)
         self._progress = progress
         if path != ":memory:":
             _remove(path + ".new")
-            if not self._is_current():
+            if not self._is_current():  # checked by the versions, and by log, position and checksum there
                 self.rebuild()
         self.db = self._open(path)
+        self._in = _Inlet(self._views, self.db)
         if path == ":memory:":
             self._create(self.db)
             self._index(self.db)
@@ -97,16 +98,12 @@ class Views:
 
     def apply(self, events: Iterable[Stored]) -> None:
         """Bring events, in order, into the read tables."""
-        db, routes = self.db, self._routes
-        for stored in events:
-            for apply in routes[type(stored.event)]:
-                apply(db, stored)
-            self._at = stored.position
+        self._at = self._in.take(events) or self._at
 
     def commit(self) -> None:
         """Commit the rows together with the position they stand at."""
         if self._at != self._position:
-            self.db.execute("UPDATE view_positions SET position = ?", (self._at,))
+            _save_position(self.db, self._at, self._log.own_reader())
         self.db.execute("COMMIT")
         self._position = self._at
 
@@ -114,6 +111,7 @@ class Views:
         """Forget what was applied since `begin`."""
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
+        self._in.forget()
         self._at = self._position
 
     def catch_up(self) -> None:
@@ -121,25 +119,15 @@ class Views:
         reader = self._log.own_reader()
         if self._position > reader.head():
             raise RuntimeError("the views are ahead of the log")  # _is_current has ruled it out for files
-        events = reader.read(self._position)
-        while self._apply_chunk(events):
+        for chunk in _chunks(reader.read(self._position)):
+            self.begin()
+            try:
+                self.apply(chunk)
+                self.commit()
+            except BaseException:
+                self.rollback()
+                raise
             self._progress(self._position, reader.head())
-
-    def _apply_chunk(self, events: Iterable[Stored]) -> bool:
-        before = self._position
-        self.begin()
-        try:
-            for count, stored in enumerate(events, 1):
-                self.apply((stored,))
-                if count == CHUNK:
-                    break
-        except NewerLog:
-            pass  # the log refuses to be written, and says why; what we understand is served
-        except BaseException:
-            self.rollback()
-            raise
-        self.commit()
-        return self._position != before
 
     # Opening and rebuilding ---------------------------------------------------------------------------
 
@@ -160,25 +148,18 @@ class Views:
             db.close()
         os.chmod(new, 0o600)
         _sync(new)
-        for suffix in ("-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm"):  # the old file first: without its -wal it may be torn
             _remove(self.path + suffix)
         os.replace(new, self.path)
 
     def _replay(self, db: apsw.Connection, reader: LogReader) -> None:
-        head, routes, position = reader.head(), self._routes, 0
+        head, inlet, position = reader.head(), _Inlet(self._views, db), 0
         db.execute("BEGIN")
-        try:
-            for stored in reader.read():
-                for apply in routes[type(stored.event)]:
-                    apply(db, stored)
-                position = stored.position
-                if position % CHUNK == 0:
-                    self._progress(position, head)
-        except NewerLog:
-            pass  # as in catch_up
-        db.execute("UPDATE view_positions SET position = ?", (position,))
+        for chunk in _chunks(reader.read()):
+            position = inlet.take(chunk)
+            self._progress(position, head)
+        _save_position(db, position, reader)
         db.execute("COMMIT")
-        self._progress(position, head)
 
     def _create(self, db: apsw.Connection) -> None:
         with db:
@@ -186,7 +167,7 @@ class Views:
             for view in self._views:
                 db.execute(view.SCHEMA)
                 db.execute(
-                    "INSERT INTO view_positions VALUES (?, ?, 0, ?)",
+                    "INSERT INTO view_positions VALUES (?, ?, 0, ?, 0)",
                     (view_name(view), view.VERSION, self._log.log_id),
                 )
 
@@ -202,15 +183,21 @@ class Views:
         try:
             db = apsw.Connection(self.path)
             try:
-                rows = db.execute("SELECT view, version, position, log_id FROM view_positions").fetchall()
-                ahead = any(position > self._log.head for _, _, position, _ in rows)
+                rows = db.execute("SELECT view, version, log_id, position, checksum FROM view_positions").fetchall()
             finally:
                 db.close()
         except apsw.Error:
             return False
-        versions = {(view, version, bytes(log_id)) for view, version, _, log_id in rows}
-        wanted = {(view_name(view), view.VERSION, self._log.log_id) for view in self._views}
-        return versions == wanted and not ahead and len({row[2] for row in rows}) == 1
+        versions = {(view, version, bytes(log_id)) for view, version, log_id, _, _ in rows}
+        places = {(position, checksum) for _, _, _, position, checksum in rows}
+        return versions == {
+            (view_name(view), view.VERSION, self._log.log_id) for view in self._views
+        } and self._log_passed(places)
+
+    def _log_passed(self, places: set[tuple[int, int]]) -> bool:
+        """Tell whether all views stand at one place that the log has: it may be another copy, or an older one."""
+        position, checksum = places.pop()
+        return not places and position <= self._log.head and self._log.own_reader().checksum_at(position) == checksum
 
     def _open(self, path: str) -> apsw.Connection:
         db = apsw.Connection(path)
@@ -243,9 +230,53 @@ def dump(db: apsw.Connection) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def _routes(views: Sequence[View]) -> dict[type[Event], list[Callable[[apsw.Connection, Stored], None]]]:
-    every = {event for view in views for event in view.HANDLES} | set(Event.__subclasses__())
-    return {event: [view.apply for view in views if event in view.HANDLES] for event in every}
+class _Inlet:
+    """Where events come into the tables of one database: to the views that handle them, each to its own tables."""
+
+    def __init__(self, views: Sequence[View], db: apsw.Connection) -> None:
+        self._tables = [Tables(db) for _ in views]
+        self._routes: dict[type[Event], list[tuple[Apply, Tables]]] = {}
+        for view, tables in zip(views, self._tables, strict=True):
+            for event in view.HANDLES:
+                self._routes.setdefault(event, []).append((view.apply, tables))
+
+    def take(self, events: Iterable[Stored]) -> int:
+        """Bring events into the tables, in order; give the position of the last, 0 for none."""
+        routes, position = self._routes, 0
+        for stored in events:
+            for apply, tables in routes.get(type(stored.event), ()):
+                apply(tables, stored)
+            position = stored.position
+        for tables in self._tables:
+            tables.flush()
+        return position
+
+    def forget(self) -> None:
+        """Drop what has not reached the database yet."""
+        for tables in self._tables:
+            tables.forget()
+
+
+def _chunks(events: Iterator[Stored]) -> Iterator[list[Stored]]:
+    """Give events by `CHUNK`, up to the first that only a newer program understands.
+
+    The log refuses to be written then, and says why; what we understand is served.
+    """
+    chunk: list[Stored] = []
+    try:
+        for stored in events:
+            chunk.append(stored)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+    except NewerLog:
+        pass
+    if chunk:
+        yield chunk
+
+
+def _save_position(db: apsw.Connection, position: int, log: LogReader) -> None:
+    db.execute("UPDATE view_positions SET position = ?, checksum = ?", (position, log.checksum_at(position)))
 
 
 def _remove(path: str) -> None:

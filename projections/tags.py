@@ -15,6 +15,7 @@ from ..events.catalog import (
 )
 from ..events.log import Stored
 from .paging import Page, key_of, page_of
+from .tables import Tables
 from .text import tag_key
 
 VERSION = 1
@@ -46,7 +47,7 @@ HANDLES = (
 )
 
 
-def apply(db: apsw.Connection, stored: Stored) -> None:
+def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view."""
     match stored.event:
         case ModelTagged(model=model, tag=tag):
@@ -57,14 +58,14 @@ def apply(db: apsw.Connection, stored: Stored) -> None:
             db.execute("INSERT OR IGNORE INTO pending_model_tags VALUES (?, ?)", (pending, tag))
         case PendingUntagged(pending=pending, tag=tag):
             db.execute("DELETE FROM pending_model_tags WHERE model_id = ? AND tag_id = ?", (pending, tag))
-        case PendingImported(pending=pending):
+        case PendingImported(pending=pending, status=status) if status != "ignored":
             db.execute("DELETE FROM pending_model_tags WHERE model_id = ?", (pending,))
-        case TagCreated(tag=tag, name=name):
-            db.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", (tag, name, tag_key(name)))
+        case TagCreated(tag=tag, name=name):  # OR IGNORE: a name is one tag's, the first one's
+            db.execute("INSERT OR IGNORE INTO tags VALUES (?, ?, ?)", (tag, name, tag_key(name)))
             db.execute("UPDATE tag_numbers SET last = max(last, ?)", (tag,))
         case TagRenamed(tag=tag, name=name):
-            db.execute("UPDATE tags SET name = ?, name_key = ? WHERE id = ?", (name, tag_key(name), tag))
-        case TagsMerged(tag=tag, into=into):
+            db.execute("UPDATE OR IGNORE tags SET name = ?, name_key = ? WHERE id = ?", (name, tag_key(name), tag))
+        case TagsMerged(tag=tag, into=into) if tag != into:
             _merge(db, tag, into)
         case TagDeleted(tag=tag):
             _forget(db, tag)
@@ -72,10 +73,8 @@ def apply(db: apsw.Connection, stored: Stored) -> None:
             pass
 
 
-def _merge(db: apsw.Connection, tag: int, into: int) -> None:
-    db.execute(
-        "INSERT OR IGNORE INTO model_tags SELECT model_hash, ? FROM model_tags WHERE tag_id = ?", (into, tag)
-    )
+def _merge(db: Tables, tag: int, into: int) -> None:
+    db.execute("INSERT OR IGNORE INTO model_tags SELECT model_hash, ? FROM model_tags WHERE tag_id = ?", (into, tag))
     db.execute(
         "INSERT OR IGNORE INTO pending_model_tags SELECT model_id, ? FROM pending_model_tags WHERE tag_id = ?",
         (into, tag),
@@ -83,7 +82,7 @@ def _merge(db: apsw.Connection, tag: int, into: int) -> None:
     _forget(db, tag)
 
 
-def _forget(db: apsw.Connection, tag: int) -> None:
+def _forget(db: Tables, tag: int) -> None:
     db.execute("DELETE FROM model_tags WHERE tag_id = ?", (tag,))
     db.execute("DELETE FROM pending_model_tags WHERE tag_id = ?", (tag,))
     db.execute("DELETE FROM tags WHERE id = ?", (tag,))
@@ -128,14 +127,14 @@ def of_pending(db: apsw.Connection, pending: int) -> dict[int, str]:
 
 def page(db: apsw.Connection, *, limit: int, cursor: str | None = None) -> Page:
     """Give a page of tags `{id, name, models, pending}` in the order of their folded names."""
-    (after,) = key_of(cursor, (str,)) if cursor else ("",)
+    where, key = ("WHERE t.name_key > ?", key_of(cursor, (str,))) if cursor else ("", ())
     return page_of(
         db.execute(
-            """SELECT json_object('id', t.id, 'name', t.name,
+            f"""SELECT json_object('id', t.id, 'name', t.name,
                 'models', (SELECT count(*) FROM model_tags m WHERE m.tag_id = t.id),
                 'pending', (SELECT count(*) FROM pending_model_tags p WHERE p.tag_id = t.id)), t.name_key
-            FROM tags t WHERE t.name_key > ? ORDER BY t.name_key LIMIT ?""",
-            (after, limit + 1),
+            FROM tags t {where} ORDER BY t.name_key LIMIT ?""",  # noqa: S608
+            (*key, limit + 1),
         ),
         limit,
     )

@@ -1,0 +1,51 @@
+# Everything happens in .venv, which is made when needed. ARGS goes to the program that is run:
+#   make run ARGS="--data /tmp/try"     make test-fast ARGS="-k pathtext -x"
+# PYTHON names the Python to use when the one that is found is not the one you want.
+
+ARGS ?=
+PYTHON ?=
+export PYTHON
+
+.PHONY: help run test test-fast check lint types packaging format lock clean
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+
+run: ## set everything up and start the daemon
+	@sh tools/venv.sh run
+	@exec .venv/bin/hikazed run $(ARGS)
+
+test: ## all tests, with whatever they need (as root this may install Debian packages)
+	@sh tools/venv.sh dev
+	@sh tools/test.sh $(ARGS)
+
+test-fast: ## the tests without a browser and without ComfyUI, for every minute
+	@sh tools/venv.sh dev
+	@exec .venv/bin/pytest -m "not browser and not comfyui and not slow and not packaging" $(ARGS)
+
+check: lint types packaging ## what CI checks besides the tests
+
+lint: ## ruff: rules and format
+	@sh tools/venv.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: ## pyright, strict where pyproject.toml says so
+	@sh tools/venv.sh dev
+	.venv/bin/pyright
+
+packaging: ## build the wheel, install it elsewhere, and see that it is whole
+	@sh tools/venv.sh dev
+	.venv/bin/pytest -m packaging tests/test_packaging.py
+
+format: ## let ruff put the code into form
+	@sh tools/venv.sh dev
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+lock: ## write the lock files anew (newest versions: make lock ARGS=--upgrade)
+	@sh tools/venv.sh dev
+	@sh tools/lock.sh $(ARGS)
+
+clean: ## remove what make made; no library is touched
+	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

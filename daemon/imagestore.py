@@ -1,0 +1,149 @@
+"""The picture files of a data folder: where each lies, and how it gets there without ever being half there.
+
+Tiers are made in `images/tmp/`. Before they are renamed to their places a marker `<sha256>_<seq>.intent` is
+written, and removed once the log knows the picture; `recover` takes back what a crash left in between. A
+picture that is taken away goes to `images/removed/`, where an undo finds it.
+"""
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+
+from .pictures import TIERS
+from .place import fsync_dir, make_folder
+
+_INTENT = re.compile(r"([0-9a-f]{64})_(\d{1,18})\.intent")
+_TIER_FILE = re.compile(r"([0-9a-f]{64})_(\d{1,18})_(high|medium|low)\.webp")
+_PENDING_FILE = re.compile(r"(\d{1,18})(\.[a-z]+)")
+
+
+class ImageStore:
+    """The pictures below `<data>/images`."""
+
+    def __init__(self, data: str) -> None:
+        """Keep pictures in a data folder, which exists."""
+        self.folder = os.path.join(data, "images")
+        self.staging = os.path.join(self.folder, "tmp")
+        self.pending_folder = os.path.join(self.folder, "pending")
+        self.removed = os.path.join(self.folder, "removed")
+
+    def path(self, sha256: str, seq: int, tier: str) -> str:
+        """Give the path of a tier of a model's picture."""
+        return os.path.join(self.folder, sha256[:2], _name(sha256, seq, tier))
+
+    def staged(self, token: str, tier: str) -> str:
+        """Give the path at which a tier is made before it has its place."""
+        return os.path.join(self.staging, f"{token}_{tier}.webp")
+
+    def new_token(self) -> str:
+        """Give a name for a picture on its way."""
+        make_folder(self.staging)
+        return secrets.token_hex(8)
+
+    def incoming(self, token: str) -> str:
+        """Give the path at which an original is received."""
+        return os.path.join(self.staging, f"{token}.original")
+
+    def promote(self, token: str, sha256: str, seq: int) -> None:
+        """Put staged tiers into their places; durable, and undone by `recover` until `settle` is called."""
+        with open(self._intent(sha256, seq), "wb", opener=_private):
+            pass
+        fsync_dir(self.staging)
+        make_folder(os.path.dirname(self.path(sha256, seq, "high")))
+        for tier in TIERS:
+            os.replace(self.staged(token, tier), self.path(sha256, seq, tier))
+        fsync_dir(os.path.dirname(self.path(sha256, seq, "high")))
+
+    def settle(self, sha256: str, seq: int) -> None:
+        """The log knows the picture: it stays."""
+        _remove(self._intent(sha256, seq))
+
+    def withdraw(self, sha256: str, seq: int) -> None:
+        """The log refused the picture: take its files away again."""
+        for tier in TIERS:
+            _remove(self.path(sha256, seq, tier))
+        self.settle(sha256, seq)
+
+    def discard(self, token: str) -> None:
+        """Remove what is staged under a token."""
+        for tier in TIERS:
+            _remove(self.staged(token, tier))
+        _remove(self.incoming(token))
+
+    def take_away(self, sha256: str, seq: int) -> None:
+        """Move a picture's files out of sight, to where an undo finds them."""
+        make_folder(self.removed)
+        for tier in TIERS:
+            with suppress(FileNotFoundError):
+                os.replace(self.path(sha256, seq, tier), os.path.join(self.removed, _name(sha256, seq, tier)))
+
+    # The originals of pending models' pictures
+
+    def pending_path(self, pending: int, extension: str) -> str:
+        """Give the path of a pending model's original picture."""
+        return os.path.join(self.pending_folder, f"{pending}{extension}")
+
+    def keep_pending(self, pending: int, extension: str, source: str, *, move: bool = False) -> None:
+        """Keep a copy of a picture as a pending model's original (or the file itself, if it is ours to `move`)."""
+        target = self.pending_path(pending, extension)
+        make_folder(self.pending_folder)
+        if move:
+            os.replace(source, target)
+        else:
+            part = os.path.join(self.staging, f"{secrets.token_hex(8)}.original")
+            make_folder(self.staging)
+            try:
+                with open(source, "rb") as original, open(part, "xb", opener=_private) as copy:
+                    shutil.copyfileobj(original, copy, 1 << 20)
+                    copy.flush()
+                    os.fsync(copy.fileno())
+                os.replace(part, target)
+            except BaseException:
+                _remove(part)
+                raise
+        fsync_dir(self.pending_folder)
+
+    def drop_pending(self, pending: int, *, but: str | None = None) -> None:
+        """Remove a pending model's originals, all but the one of the extension `but`."""
+        prefix = f"{pending}."
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self.pending_folder):
+                if name.startswith(prefix) and name != f"{pending}{but}":
+                    _remove(os.path.join(self.pending_folder, name))
+
+    # After a crash
+
+    def recover(self, known: Callable[[str, int], bool], pending_picture: Callable[[int], str | None]) -> None:
+        """Finish or take back what was under way: `known` tells whether the log has a picture, `pending_picture`
+        the extension of the original that the log has for a pending model. Call before anything is staged."""
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self.staging):
+                if match := _INTENT.fullmatch(name):
+                    sha256, seq = match[1], int(match[2])
+                    (self.settle if known(sha256, seq) else self.withdraw)(sha256, seq)
+                else:
+                    _remove(os.path.join(self.staging, name))
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self.pending_folder):
+                match = _PENDING_FILE.fullmatch(name)
+                if match and pending_picture(int(match[1])) != match[2]:
+                    _remove(os.path.join(self.pending_folder, name))
+
+    def _intent(self, sha256: str, seq: int) -> str:
+        return os.path.join(self.staging, f"{sha256}_{seq}.intent")
+
+
+def _name(sha256: str, seq: int, tier: str) -> str:
+    return f"{sha256}_{seq}_{tier}.webp"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.remove(path)

@@ -1,0 +1,295 @@
+"""The queue of imports: asked for one by one or all at once, worked off in order, carried over a restart."""
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import apsw
+import msgspec
+
+from ..events.catalog import ImportCancelled, ImportFailed, ImportRequested, Strategy
+from ..events.log import New
+from ..events.writer import Decision, Unwritable
+from ..projections import imports, pending
+from .ingest import (
+    AFTER_PLAN,
+    STEPS,
+    Conflict,
+    Failed,
+    ImportStopped,
+    Job,
+    Step,
+    Tools,
+    Withdrawn,
+    conflicted,
+    job_of,
+    let_go,
+    of_import,
+    take_up,
+    tidy,
+)
+
+WORKERS = 2  # hashing two files at once is nearly twice as fast, a third only makes one disk seek
+RETRY_S = 10.0  # a step that the log could not take (disk full) is tried again after this
+
+log = logging.getLogger(__name__)
+
+
+class NoSuchPending(LookupError):
+    """There is no pending model of this id."""
+
+
+class AlreadyQueued(Exception):
+    """The pending model waits to be imported already."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How an import ended: the state of its record, with what belongs to it."""
+
+    op: str
+    pending: int
+    state: str
+    position: int
+    status: str | None = None
+    sha256: str | None = None
+    path: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to do with pending models that are to be imported."""
+
+    strategy: Strategy | None = None
+    type: str | None = None
+
+
+class Importer:
+    """Works off the queue. `start` takes up what a restart left; `close` stops after the step under way."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        look_again: Callable[[Sequence[str]], None],
+        imported: Callable[[str], Awaitable[None]],
+        steps: Sequence[Step] = STEPS,
+    ) -> None:
+        """Work with `tools`; `look_again` gets the paths an import touched, `imported` the hash of each model."""
+        self._tools = tools
+        self._library = tools.library
+        self._look_again = look_again
+        self._imported = imported
+        self._steps = tuple(steps)
+        self._queue: deque[Job] = deque()
+        self._running: dict[str, Job] = {}
+        self._waiters: dict[str, asyncio.Future[Ended]] = {}
+        self._wake = asyncio.Event()
+        self._workers: list[asyncio.Task[None]] = []
+        self._done = 0
+        self._of = 0
+
+    async def recover(self) -> None:
+        """Finish or take back what a crash interrupted. Call before anybody looks at the disk."""
+        db = self._library.db
+        for known in imports.untidied(db):
+            await tidy(self._tools, job_of(known))
+        for known in imports.unfinished(db):
+            job = job_of(known)
+            if job.plan is None:
+                self._enqueue(job)
+            else:
+                await self._run(job, resumed=True)
+
+    def start(self) -> None:
+        """Start working."""
+        self._workers = [asyncio.create_task(self._work(), name=f"import-{n}") for n in range(WORKERS)]
+
+    async def close(self) -> None:
+        """Stop; what is under way goes on at the next start."""
+        for job in self._running.values():
+            job.stop.set()
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    # Asking ---------------------------------------------------------------------------------------------
+
+    async def one(self, number: int, wish: Wish, *, actor: str, key: str | None, request: bytes) -> Ended:
+        """Import one pending model and wait until it has ended.
+
+        Raises `NoSuchPending`, `AlreadyQueued`, and what a write raises. The import goes on if nobody waits.
+        """
+        op = secrets.token_hex(8)
+
+        def ask(db: apsw.Connection) -> Decision:
+            if pending.get(db, number) is None:
+                raise NoSuchPending(f"there is no pending model {number}; list them with `hikazed pending`")
+            if imports.open_import_of(db, number) is not None:
+                raise AlreadyQueued(f"pending model {number} is being imported already")
+            return Decision([_request(op, number, wish)], op)
+
+        written = await self._library.write(ask, actor=actor, key=key, request=request)
+        if written.repeated:
+            op = str(written.value)
+        return await self._outcome(op, first=not written.repeated)
+
+    async def many(
+        self, numbers: Sequence[int] | None, wish: Wish, *, actor: str, key: str | None, request: bytes
+    ) -> tuple[int, int, str]:
+        """Queue several pending models (None: all that wait): (how many, the position, the action's id)."""
+        action = secrets.token_bytes(16)
+
+        def ask(db: apsw.Connection) -> Decision:
+            waiting = set(pending.waiting(db))
+            if numbers is not None:
+                known = waiting | {number for number in numbers if pending.get(db, number)}
+                unknown = sorted(set(numbers) - known)
+                if unknown:
+                    raise NoSuchPending(f"there is no pending model {unknown[0]}; list them with `hikazed pending`")
+            chosen = sorted(waiting) if numbers is None else list(dict.fromkeys(numbers))
+            ops = [
+                (secrets.token_hex(8), number) for number in chosen if imports.open_import_of(db, number) is None
+            ]
+            return Decision([_request(op, number, wish) for op, number in ops], [len(ops), action.hex()])
+
+        written = await self._library.write(ask, actor=actor, action=action, key=key, request=request)
+        queued, name = written.value
+        if not written.repeated:
+            for known in imports.unfinished(self._library.db):
+                if known.action == action:
+                    self._enqueue(job_of(known))
+        return queued, written.position, name
+
+    async def cancel(self, *, actor: str) -> tuple[int, int]:
+        """Take back every import that has not touched anything yet: (how many, the position)."""
+        jobs = [*self._queue, *(job for job in self._running.values() if job.plan is None)]
+        self._queue.clear()
+        for job in jobs:
+            job.stop.set()
+        waiting = [job for job in jobs if job.op not in self._running]
+        events = [of_import(job.op, ImportCancelled(job.op, job.pending)) for job in waiting]
+        written = await self._library.write(lambda _db: Decision(events), actor=actor)
+        for job in waiting:
+            self._tell(job, written.position)
+        return len(jobs), written.position
+
+    def under_way(self) -> dict[str, int]:
+        """Give how many imports wait, run, and were done since the queue was last empty."""
+        return {"queued": len(self._queue), "running": len(self._running), "done": self._done, "total": self._of}
+
+    # Working --------------------------------------------------------------------------------------------
+
+    def _enqueue(self, job: Job) -> None:
+        if not self._queue and not self._running:
+            self._done = self._of = 0
+        self._of += 1
+        self._queue.append(job)
+        self._wake.set()
+        self._show()
+
+    async def _outcome(self, op: str, *, first: bool) -> Ended:
+        waiter = self._waiters.get(op)
+        if waiter is None:
+            known = imports.get(self._library.db, op)
+            assert known is not None
+            if known.state not in ("queued", "planned"):
+                return _ended(known, self._library.news.head)
+            waiter = self._waiters[op] = asyncio.get_running_loop().create_future()
+            if first:
+                self._enqueue(job_of(known))
+        return await asyncio.shield(waiter)
+
+    async def _work(self) -> None:
+        while True:
+            while not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+            await self._run(self._queue.popleft())
+
+    async def _run(self, job: Job, *, resumed: bool = False) -> None:
+        self._running[job.op] = job
+        try:
+            await self._through(job, resumed=resumed)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # The outermost edge of an import: a fault of ours must not stop the queue.
+            log.exception("import of pending model %d failed", job.pending)
+            await self._end(job, Failed("an error in Hikaze itself; its log has the details"))
+        finally:
+            self._running.pop(job.op, None)
+            self._done += 1
+            paths = let_go(self._tools, job)
+            await job.held.aclose()
+            self._library.news.finished(f"import/{job.op}")
+            self._show()
+            self._look_again(paths)
+
+    async def _through(self, job: Job, *, resumed: bool) -> None:
+        try:
+            if resumed:
+                await take_up(self._tools, job)
+            for step in self._steps[AFTER_PLAN if resumed else 0 :]:
+                await self._persist(step, job)
+                if job.stop.is_set() and job.plan is None:
+                    raise Withdrawn("cancelled")
+        except ImportStopped as stopped:
+            await self._end(job, stopped)
+        else:
+            self._tell(job, self._library.news.head)
+            if job.planned.status == "imported":
+                await self._imported(job.planned.model)
+
+    async def _persist(self, step: Step, job: Job) -> None:
+        while True:
+            try:
+                await step(self._tools, job)
+            except Unwritable as error:
+                if job.plan is None:
+                    raise Failed(str(error)) from error
+                log.warning("import of pending model %d waits: %s", job.pending, error)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def _end(self, job: Job, stopped: ImportStopped) -> None:
+        match stopped:
+            case Conflict(model=model):
+                decision = conflicted(job, model)
+            case Withdrawn():
+                decision = Decision([of_import(job.op, ImportCancelled(job.op, job.pending))])
+            case _:
+                decision = Decision([of_import(job.op, ImportFailed(job.op, job.pending, str(stopped)))])
+        try:
+            written = await self._library.write(lambda _db: decision, actor=job.actor, action=job.action)
+        except Unwritable as error:
+            waiter = self._waiters.pop(job.op, None)
+            if waiter is not None:
+                waiter.set_exception(error)
+            return
+        self._tell(job, written.position)
+
+    def _tell(self, job: Job, position: int) -> None:
+        waiter = self._waiters.pop(job.op, None)
+        known = imports.get(self._library.db, job.op)
+        if waiter is not None and not waiter.done() and known is not None:
+            waiter.set_result(_ended(known, position))
+
+    def _show(self) -> None:
+        if self._queue or self._running:
+            self._library.news.progress("imports", what="importing", done=self._done, total=self._of)
+        else:
+            self._library.news.finished("imports")
+
+
+def _request(op: str, number: int, wish: Wish) -> New:
+    return of_import(op, ImportRequested(op, number, wish.strategy, wish.type))
+
+
+def _ended(known: imports.Import, position: int) -> Ended:
+    return Ended(
+        known.op, known.pending, known.state, position, known.status, known.model, known.path, known.reason
+    )

@@ -1,0 +1,42 @@
+"""What the handlers work with, handed down by `app`: nothing here does anything of its own."""
+
+import asyncio
+from asyncio import BaseTransport
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from .access import Codes
+from .gallery import Gallery
+from .imagestore import ImageStore
+from .importer import Importer
+from .ingest import Tools
+from .instance import Secrets
+from .library import Library
+from .observer import Observer
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts of a running daemon."""
+
+    version: str
+    data: str
+    library: Library
+    store: ImageStore
+    gallery: Gallery
+    tools: Tools
+    importer: Importer
+    observer: Observer
+    secrets: Secrets
+    codes: Codes
+    may_connect: Callable[[BaseTransport | None], bool]
+    is_trusted: Callable[[web.Request], bool]
+    page: Mapping[str, bytes]
+    stopping: asyncio.Event
+    url: str = ""
+    notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Warnings of the start, each with its cure."""
+    streams: set[web.StreamResponse] = field(default_factory=set[web.StreamResponse])
+    """The live streams that are open."""

@@ -1,0 +1,392 @@
+"""What goes over the API: the bodies it takes and the answers it gives, from which OpenAPI is made."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ..events.catalog import Strategy
+
+Name = Annotated[str, Meta(min_length=1, max_length=500)]
+Text = Annotated[str, Meta(max_length=100_000)]
+Word = Annotated[str, Meta(min_length=1, max_length=1_000)]
+TagName = Annotated[str, Meta(min_length=1, max_length=1_000)]
+TypeName = Annotated[str, Meta(min_length=1, max_length=64)]
+Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+Number = Annotated[int, Meta(ge=1, le=2**53)]
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A body that is taken; a field we do not know is refused, so that a slip is not lost in silence."""
+
+
+class PromptsPatch(Body, frozen=True):
+    """The prompts to change."""
+
+    positive: Text | UnsetType = UNSET
+    negative: Text | UnsetType = UNSET
+
+
+class PendingPatch(Body, frozen=True):
+    """The fields of a pending model to change; one left out stays. `tags` is the whole new list of names."""
+
+    name: Name | UnsetType = UNSET
+    type: TypeName | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    community_links: Text | UnsetType = UNSET
+    prompts: PromptsPatch | UnsetType = UNSET
+    trigger_words: Annotated[list[Word], Meta(max_length=1_000)] | UnsetType = UNSET
+    tags: Annotated[list[TagName], Meta(max_length=1_000)] | UnsetType = UNSET
+
+
+class ModelPatch(PendingPatch, frozen=True):
+    """The fields of a model to change; one left out stays. `cover` is the number of one of its pictures."""
+
+    favorite: bool | UnsetType = UNSET
+    cover: Sequence | UnsetType = UNSET
+
+
+class TagBody(Body, frozen=True):
+    """A tag's name."""
+
+    name: TagName
+
+
+class SessionBody(Body, frozen=True):
+    """A one-time code; left out by a caller who is allowed in already and wants a link."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class ImportBody(Body, frozen=True):
+    """What to import: one pending model, several, or all."""
+
+    id: Number | Annotated[list[Number], Meta(min_length=1, max_length=200_000)] | Literal["all"]
+    conflict_strategy: Strategy | None = None
+    type: TypeName | None = None
+
+
+class NoBody(Body, frozen=True):
+    """Nothing: `{}` or no body at all."""
+
+
+# Answers ----------------------------------------------------------------------------------------------
+
+
+class Problem(msgspec.Struct):
+    """An error, as RFC 9457 has it; `detail` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Written(msgspec.Struct):
+    """A write was done; `position` is that of its last event."""
+
+    position: int
+
+
+class Prompts(msgspec.Struct):
+    """The prompts that go well with a model."""
+
+    positive: str
+    negative: str
+
+
+State = Literal["present", "offline", "missing"]
+
+
+class ModelCard(msgspec.Struct, kw_only=True):
+    """A model as a list shows it. `images` are base names, `cover` is the number of one of them."""
+
+    sha256: str
+    name: str
+    type: str
+    size_bytes: int
+    created_at: int
+    changed_at: int
+    favorite: bool
+    tags: list[str]
+    images: list[str]
+    cover: int | None
+    path: str | None
+    name_valid: bool
+    state: State
+
+
+class Location(msgspec.Struct):
+    """A path where a model's content lies, or lay."""
+
+    path: str
+    root: int
+    name_valid: bool
+    state: State
+
+
+class ModelWhole(ModelCard, kw_only=True):
+    """A model with everything known of it."""
+
+    description: str
+    community_links: str
+    prompts: Prompts
+    trigger_words: list[str]
+    locations: list[Location]
+    header: dict[str, Any]
+    version: int
+
+
+class ImportState(msgspec.Struct):
+    """How the last import of a pending model stands."""
+
+    state: str
+    reason: str | None
+    model: str | None
+
+
+class PendingCard(msgspec.Struct, kw_only=True):
+    """A pending model as a list shows it. `sha256` is given where its content is known to be a model's."""
+
+    id: int
+    name: str
+    path: str
+    name_valid: bool
+    type: str | None
+    size_bytes: int
+    created_at: int
+    tags: list[str]
+    image: str | None
+    in_place: bool
+    state: str
+    sha256: str | None
+    replaces: str | None
+    import_: ImportState | None = msgspec.field(name="import")
+
+
+class TensorShape(msgspec.Struct):
+    """A tensor that a file holds."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+
+
+class PendingWhole(PendingCard, kw_only=True):
+    """A pending model with everything known of it; `tensors` are read from the file, none where it is away."""
+
+    description: str
+    community_links: str
+    prompts: Prompts
+    trigger_words: list[str]
+    header: dict[str, Any]
+    tensors: list[TensorShape]
+    version: int
+
+
+class ModelPage(msgspec.Struct):
+    """A page of models."""
+
+    items: list[ModelCard]
+    next: str | None
+
+
+class AtPath(msgspec.Struct):
+    """What lies at a path: a model or a pending model, the other null."""
+
+    model: ModelWhole | None
+    pending: PendingCard | None
+
+
+class PendingPage(msgspec.Struct):
+    """A page of pending models."""
+
+    items: list[PendingCard]
+    next: str | None
+
+
+class TypeCount(msgspec.Struct):
+    """A type, and how many models and pending models have it."""
+
+    type: str
+    models: int
+    pending: int
+
+
+class TypePage(msgspec.Struct):
+    """The types that exist."""
+
+    items: list[TypeCount]
+    next: str | None
+
+
+class Tag(msgspec.Struct):
+    """A tag, and on how many models and pending models it stands."""
+
+    id: int
+    name: str
+    models: int
+    pending: int
+
+
+class TagPage(msgspec.Struct):
+    """A page of tags."""
+
+    items: list[Tag]
+    next: str | None
+
+
+class TagWritten(msgspec.Struct):
+    """A tag as it is now. `merged` says that it became another one, which is this."""
+
+    id: int
+    name: str
+    position: int
+    merged: bool = False
+
+
+class ModelWritten(ModelWhole, kw_only=True):
+    """A model as it is after a write."""
+
+    position: int
+
+
+class PendingWritten(PendingWhole, kw_only=True):
+    """A pending model as it is after a write."""
+
+    position: int
+
+
+class ImageNames(msgspec.Struct):
+    """The base names of a model's pictures, in order of their numbers."""
+
+    images: list[str]
+
+
+class ImageCount(msgspec.Struct):
+    """How many pictures a model has."""
+
+    count: int
+
+
+class ImageWritten(msgspec.Struct):
+    """A picture that was added."""
+
+    base_name: str
+    seq: int
+    position: int
+
+
+class ImportDone(msgspec.Struct):
+    """An import that was done."""
+
+    status: Literal["imported", "merged", "overridden", "deleted", "ignored"]
+    sha256: str
+    path: str | None
+    position: int
+
+
+class ImportQueued(msgspec.Struct):
+    """Imports that were queued; their outcomes come in the stream, under this action."""
+
+    queued: int
+    action: str
+    position: int
+
+
+class ImportConflict(msgspec.Struct):
+    """The content is known: decide with a `conflict_strategy`."""
+
+    status: Literal["conflict"]
+    pending: PendingCard
+    existing: ModelWhole
+
+
+class ImportsCancelled(msgspec.Struct):
+    """How many imports were taken back."""
+
+    cancelled: int
+    position: int
+
+
+class Scanned(msgspec.Struct):
+    """What a full look at the disks found."""
+
+    scanned: int
+    added: int
+    moved: int
+    changed: int
+    returned: int
+    missing: int
+    unreadable: list[str]
+    position: int
+
+
+class Session(msgspec.Struct, omit_defaults=True):
+    """What a page needs to talk to the daemon; or a code, for who may hand one out."""
+
+    token: str | None = None
+    image_key: str | None = None
+    code: str | None = None
+    url: str | None = None
+
+
+class RootState(msgspec.Struct):
+    """A watched folder."""
+
+    id: int
+    path: str
+    kind: str
+    type: str | None
+    state: Literal["online", "offline"]
+    why: str | None
+
+
+class Warning_(msgspec.Struct):
+    """Something that is wrong, and the cure."""
+
+    what: str
+    cure: str
+
+
+class Waiting(msgspec.Struct):
+    """A file that has not come to rest, and why."""
+
+    path: str
+    reason: str
+
+
+class Status(msgspec.Struct):
+    """What the daemon is, has and does."""
+
+    version: str
+    position: int
+    roots: list[RootState]
+    counts: dict[str, int]
+    work: list[dict[str, Any]]
+    imports: dict[str, int]
+    waiting: list[Waiting]
+    warnings: list[Warning_]
+
+
+class LogEvent(msgspec.Struct):
+    """An event of the log."""
+
+    position: int
+    id: str
+    time: int
+    type: str
+    schema: int
+    stream: str
+    version: int
+    actor: str
+    action: str
+    host: str
+    data: dict[str, Any]
+
+
+class EventPage(msgspec.Struct):
+    """Events of the log, oldest first; `next` is the position to go on from."""
+
+    items: list[LogEvent]
+    next: int | None
