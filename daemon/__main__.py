@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 HANDLERS = {
     "open": ("commands", "open_page"),
@@ -20,26 +20,29 @@ HANDLERS = {
     "status": ("commands", "status"),
     "scan": ("commands", "scan"),
     "pending": ("commands", "pending"),
-    "import": ("importing", "import_models"),
+    "import": ("commands_import", "import_models"),
     "models": ("commands", "models"),
     "show": ("commands", "show"),
     "tag": ("commands", "tag"),
     "log": ("commands", "log"),
-    "rebuild": ("upkeep", "rebuild"),
-    "check": ("upkeep", "check_library"),
+    "rebuild": ("commands_upkeep", "rebuild"),
+    "check": ("commands_upkeep", "check_library"),
 }
 """The module and function of each command; it takes a `commands.Desk` and gives the exit code. `run` is here."""
 
 STRATEGIES = ("merge", "override", "ignore", "delete")
 ORDERS = tuple(sign + name for name in ("name", "added", "size", "changed") for sign in ("", "-"))
 
-_Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says, and give the exit code."""
     _let_every_character_through()
-    args = parser().parse_args(argv)
+    top = parser()
+    args = top.parse_args(argv)
+    _check_together(top, args)
     try:
         return _run(args) if args.command == "run" else _command(args)
     except KeyboardInterrupt:
@@ -101,19 +104,184 @@ def _fail(message: str) -> int:
 # What there is to say ---------------------------------------------------------------------------------
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations: an option of tomorrow must not change a script of today."""
-
-    def __init__(self, **settings: object) -> None:
-        super().__init__(**{**settings, "allow_abbrev": False})  # pyright: ignore[reportArgumentType]
-
-
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line."""
-    top = _Parser(prog="hikazed", description="A model library for people who run ComfyUI.")
-    _add_data(top)
-    _add_socket(top)
+    top = argparse.ArgumentParser(
+        prog="hikazed", description="A model library for people who run ComfyUI.", allow_abbrev=False
+    )
+    _add_data(top, default=None)
+    _add_socket(top, default=None)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands", required=True)
-    _run_options(commands)
-    ...
+    _add_run(commands)
+    _add_talking(commands, "open", "give a link that opens the page once, and open it where there is a display")
+    _add_talking(commands, "stop", "stop the daemon, and wait until it has stopped")
+    _add_talking(commands, "status", "show how the daemon and the library are")
+    _add_talking(commands, "scan", "look at all watched folders now")
+    _add_limit(_add_talking(commands, "pending", "list the pending models, newest first"), "models")
+    _add_import(commands)
+    _add_models(commands)
+    _add_show(commands)
+    _add_tag(commands)
+    _add_log(commands)
+    _add_alone(commands, "check", "look over log, read tables and pictures, beside a running daemon or without one")
+    _add_alone(commands, "rebuild", "build the read tables anew from the log, while no daemon runs")
     return top
+
+
+def _add_run(commands: "_Commands") -> None:
+    run = _add(commands, "run", "be the daemon, in the foreground, until it is stopped")
+    _add_data(run)
+    run.add_argument("--config", metavar="FILE", help="the configuration file (TOML)")
+    run.add_argument("--comfyui", metavar="DIR", help="a ComfyUI whose model folders to watch")
+    run.add_argument(
+        "--models",
+        metavar="TYPE=DIR",
+        action="append",
+        type=_type_and_folder,
+        help="watch a folder with models of one type; of several the first is where imports go",
+    )
+    run.add_argument("--pending", metavar="DIR", action="append", help="watch a drop folder (default: DATA/pending)")
+    run.add_argument(
+        "--listen", metavar="HOST:PORT", type=_address, help="address for browsers (default: 127.0.0.1:8790; :0: any)"
+    )
+    _add_socket(run)
+
+
+def _add_import(commands: "_Commands") -> None:
+    about = "import pending models; several at once are queued in the daemon, which goes on if this is interrupted"
+    command = _add_talking(commands, "import", about)
+    command.add_argument("ids", metavar="ID", nargs="*", type=_positive, help="a pending model, as `pending` lists it")
+    command.add_argument("--all", action="store_true", help="import everything that is pending")
+    command.add_argument(
+        "--on-conflict", metavar="STRATEGY", choices=STRATEGIES, help=f"for known content: {', '.join(STRATEGIES)}"
+    )
+    command.add_argument("--type", metavar="TYPE", type=_text, help="import as this type, whatever the file tells")
+    command.add_argument("--no-wait", action="store_true", help="only queue the imports, and do not wait for them")
+
+
+def _add_models(commands: "_Commands") -> None:
+    command = _add_talking(commands, "models", "list the models that hold all words of a query")
+    command.add_argument("query", metavar="QUERY", nargs="*", type=_text, help="words in name, tags and texts")
+    command.add_argument("--type", metavar="TYPE", type=_text, help="only models of this type")
+    command.add_argument(
+        "--tag", metavar="NAME", action="append", type=_text, help="only with this tag; repeat for more"
+    )
+    command.add_argument("--not-tag", metavar="NAME", action="append", type=_text, help="only without this tag")
+    orders = ", ".join(order for order in ORDERS if not order.startswith("-"))
+    command.add_argument(
+        "--sort", metavar="ORDER", choices=ORDERS, help=f"{orders}; downwards with a minus: --sort=-added"
+    )
+    _add_limit(command, "models")
+
+
+def _add_show(commands: "_Commands") -> None:
+    command = _add_talking(commands, "show", "show all that is known of a model")
+    command.add_argument("model", metavar="MODEL", type=_text, help=_MODEL)
+
+
+def _add_tag(commands: "_Commands") -> None:
+    about = "list all tags, or those of a model, or change those of a model"
+    command = _add_talking(commands, "tag", about)
+    command.add_argument("model", metavar="MODEL", nargs="?", type=_text, help=_MODEL)
+    for option, what in (("--add", "put tags on the model"), ("--remove", "take tags off the model")):
+        command.add_argument(option, metavar="NAME", nargs="+", action="extend", type=_text, help=what)
+
+
+def _add_log(commands: "_Commands") -> None:
+    command = _add_talking(commands, "log", "show what happened, oldest first")
+    command.add_argument("--model", metavar="MODEL", type=_text, help=f"only what happened to a model: {_MODEL}")
+    command.add_argument("--follow", action="store_true", help="show what happens from now on; with --json one a line")
+    _add_limit(command, "events, the newest")
+
+
+_MODEL = "its SHA-256, the first six digits or more of it, or its exact name"
+
+
+def _add_talking(commands: "_Commands", name: str, about: str) -> argparse.ArgumentParser:
+    """Add a command that asks a running daemon."""
+    command = _add(commands, name, about)
+    _add_data(command)
+    _add_socket(command)
+    _add_json(command)
+    return command
+
+
+def _add_alone(commands: "_Commands", name: str, about: str) -> None:
+    """Add a command that works on the data folder itself."""
+    command = _add(commands, name, about)
+    _add_data(command)
+    _add_json(command)
+
+
+def _add(commands: "_Commands", name: str, about: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", allow_abbrev=False)
+
+
+# Accepted before and after the command: there it must not undo, by its default, what was said before.
+
+
+def _add_data(command: argparse.ArgumentParser, default: str | None = argparse.SUPPRESS) -> None:
+    command.add_argument("--data", metavar="DIR", default=default, help="the data folder")
+
+
+def _add_socket(command: argparse.ArgumentParser, default: str | None = argparse.SUPPRESS) -> None:
+    command.add_argument("--socket", metavar="PATH", default=default, help="the daemon's unix socket")
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def _add_limit(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--limit", metavar="N", type=_positive, help=f"at most so many {what} (default: all)")
+
+
+# Values, checked where they are said: what is refused here is wrong usage.
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 upwards")
+    return int(text)
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid UTF-8") from None
+    return text
+
+
+def _address(text: str) -> str:
+    from .config import parse_listen
+
+    try:
+        parse_listen(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def _type_and_folder(text: str) -> str:
+    kind, _, folder = text.partition("=")
+    if not (kind.strip() and folder):
+        raise argparse.ArgumentTypeError(f"{text!r} is not TYPE=DIR, such as loras=/disk/loras")
+    return text
+
+
+def _check_together(top: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End as wrong usage where arguments do not go together."""
+    match args.command:
+        case "import" if args.all == bool(args.ids):
+            top.error("import needs the ids of pending models, or --all")
+        case "tag" if args.model is None and (args.add or args.remove):
+            top.error("tag needs the model whose tags to change; put it first: hikazed tag MODEL --add NAME")
+        case "check" | "rebuild" if args.socket is not None:
+            top.error(f"{args.command} works on the data folder itself; say which with --data")
+        case _:
+            pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import apsw
 
@@ -39,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 """Called with (what is looked at, how many are done, how many there are)."""
 
 
-class NoLibrary(Exception):  # noqa: N818 - named for what is the case
+class NoLibrary(Exception):
     """There is no library in the data folder."""
 
 
@@ -87,7 +88,10 @@ def _check(data: str, path: str, log: LogReader, progress: Progress, pause: Call
     if findings:
         # What a damaged log tells cannot judge the rest.
         return Checkup(_head(log), 0, findings)
-    with tempfile.TemporaryDirectory(prefix="hikaze-check-") as folder, closing(Replay(log, folder, progress)) as replay:
+    with (
+        tempfile.TemporaryDirectory(prefix="hikaze-check-") as folder,
+        closing(Replay(log, folder, progress)) as replay,
+    ):
         findings += check_views(os.path.join(data, VIEWS_FILE), replay)
         replay.up_to_end()
         pictures, damaged = check_images(data, replay, progress, pause)
@@ -219,8 +223,8 @@ def check_views(path: str, replay: Replay) -> Iterator[Finding]:
 
 
 def _compare(path: str, db: apsw.Connection, replay: Replay) -> Iterator[Finding]:
-    rows = db.execute("SELECT view, version, position, checksum FROM main.view_positions").fetchall()
-    places = {(position, checksum) for _, _, position, checksum in rows}
+    rows: list[Any] = db.execute("SELECT view, version, position, checksum FROM main.view_positions").fetchall()
+    places: set[tuple[int, int]] = {(position, checksum) for _, _, position, checksum in rows}
     if {(view, version) for view, version, _, _ in rows} != {(view_name(view), view.VERSION) for view in VIEWS}:
         yield Finding("views", f"the read tables in {path} are of another version of Hikaze", START)
         return

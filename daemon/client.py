@@ -39,15 +39,15 @@ class ClientError(Exception):
     """The daemon could not be asked, or said no; the message is one sentence that says what to do."""
 
 
-class NoDaemon(ClientError):  # noqa: N818 - named for what happened, as the events are
+class NoDaemon(ClientError):
     """Nothing answers where a daemon should be."""
 
 
-class Broken(ClientError):  # noqa: N818
+class Broken(ClientError):
     """The daemon went away before it had answered."""
 
 
-class Refused(ClientError):  # noqa: N818
+class Refused(ClientError):
     """The daemon said no: `status` is the HTTP status, `body` the decoded answer."""
 
     def __init__(self, status: int, body: Any) -> None:
@@ -126,12 +126,13 @@ class Client:
             with _spoken():
                 connection.request("GET", f"/api/events?after={after}", headers=headers)
                 response = connection.getresponse()
-                refusal = None if response.status == 200 else Refused(response.status, _decoded(response.read()))
-            if refusal is not None:
-                raise refusal
+                answer = None if response.status == 200 else _decoded(response.read())
         except BaseException:
             connection.close()
             raise
+        if response.status != 200:
+            connection.close()
+            raise Refused(response.status, answer)
         return Stream(connection, sock, response)
 
     def follow(self, after: int) -> Generator[Message]:

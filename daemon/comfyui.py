@@ -65,7 +65,7 @@ _MOST_YAML_BYTES = 256 * 1024  # ten times what the longest hand-written one has
 _YAML_ERRORS = (yaml.YAMLError, OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
-class NotComfyUI(Exception):  # noqa: N818  (the name is the fact)
+class NotComfyUI(Exception):
     """The folder holds no `models` folder; the message says what to give instead."""
 
 

@@ -16,8 +16,10 @@ from typing import Any
 from ..events.pathtext import shown, to_text
 from ..projections.text import tag_key
 from .client import PAGE, Client, ClientError, NoDaemon, Refused, Stream, find
+from .config import ConfigError
+from .instance import InstanceError
 from .process import end
-from .terminal import Progress, Screen, moment, number, size
+from .terminal import Progress, Screen, moment, number, size, table
 
 SHORT_HASH = 12  # hexadecimal digits of a hash in tables: two of 100,000 models are alike in one library of 50,000
 STOP_SECONDS = 10.0
@@ -31,6 +33,10 @@ _MOST_SHOWN = 20  # models in the list of those that a name may mean
 
 class CommandError(Exception):
     """A command could not do what was asked; the message is one sentence that says what to do."""
+
+
+FAILURES = (CommandError, ClientError, ConfigError, InstanceError)
+"""What a command raises when it could not do what was asked: each is one sentence."""
 
 
 @dataclass
@@ -128,7 +134,7 @@ def status(desk: Desk) -> int:
         if where:
             screen.line(f"{title:<8}{shown(to_text(where))}")
     screen.line("has     " + ", ".join(_counted(found["counts"])))
-    _list(screen, "folders", _root_lines(found["roots"]))
+    _list(screen, "folders", table((), map(_root_row, found["roots"])))
     _list(screen, "at work", [_work_line(task) for task in found["work"]])
     waiting = found.get("waiting") or []
     _list(screen, "files that have not come to rest", [f"{each['path']}: {each['reason']}" for each in waiting])
@@ -144,12 +150,9 @@ def _counted(counts: Mapping[str, int]) -> Iterator[str]:
         yield number(count, _NOUNS[name]) if name in _NOUNS else f"{count:,} {name}"
 
 
-def _root_lines(roots: Iterable[Mapping[str, Any]]) -> list[str]:
-    lines: list[str] = []
-    for root in roots:
-        why = f" ({root['why']})" if root.get("why") else ""
-        lines.append(f"{root['state']}{why}  {root.get('type') or root['kind']}  {root['path']}")
-    return lines
+def _root_row(root: Mapping[str, Any]) -> tuple[str, ...]:
+    why = f" ({root['why']})" if root.get("why") else ""
+    return f"{root['state']}{why}", root.get("type") or root["kind"], root["path"]
 
 
 def _work_line(task: Mapping[str, Any]) -> str:
@@ -234,7 +237,7 @@ def pending(desk: Desk) -> int:
             (
                 each["id"],
                 each["name"],
-                each["type"] or "(say with --type)",
+                each["type"] or "?",
                 size(each["size_bytes"]),
                 moment(each["created_at"]),
                 _note_on(each),
@@ -247,7 +250,7 @@ def pending(desk: Desk) -> int:
 
 
 def _note_on(pending: Mapping[str, Any]) -> str:
-    notes: list[str] = []
+    notes = [] if pending["type"] else ["say its type with --type"]
     if pending["state"] != "waiting":
         notes.append(pending["state"])
     if pending.get("in_place"):

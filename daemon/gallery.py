@@ -103,9 +103,7 @@ class Gallery:
             return await self._keep(
                 number,
                 picture,
-                lambda: self.store.keep_pending(
-                    number, picture.extension, self.store.incoming(token), move=True
-                ),
+                lambda: self.store.keep_pending(number, picture.extension, self.store.incoming(token), move=True),
                 actor=actor,
                 origin="person",
                 key=key,

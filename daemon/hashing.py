@@ -33,7 +33,7 @@ _SECONDS_BETWEEN_PROGRESS = 0.1
 _CACHESTAT = 451  # cachestat(2), Linux 6.5; this number on every architecture but alpha
 
 
-class ReadingStopped(Exception):  # noqa: N818 - named for what happened, as the events are
+class ReadingStopped(Exception):
     """A reading ended before it could be trusted."""
 
 
@@ -189,7 +189,8 @@ def _read_ahead(source: FileIO, size: int) -> Generator[memoryview]:
             yield buffer[:count]
             done += count
             ahead.append((buffer, reader.submit(source.readinto, buffer)))
-            reader.submit(cache.leave_behind, done)
+            if cache.is_behind(done):
+                reader.submit(cache.leave_behind, done)
     finally:
         reader.shutdown(cancel_futures=True)
         cache.leave_behind(done + _CACHE_WINDOW)
@@ -225,6 +226,10 @@ class _CacheBehind:
         self._foreign = _windows_in_cache(fd, size)
         self._left = 0
         advise(fd, 0, 0, "POSIX_FADV_SEQUENTIAL")
+
+    def is_behind(self, done: int) -> bool:
+        """Tell whether a window ends at `done` bytes or before, and was not yet left behind."""
+        return self._left + _CACHE_WINDOW <= done
 
     def leave_behind(self, done: int) -> None:
         """Drop the windows that end at `done` bytes or before."""

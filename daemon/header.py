@@ -91,11 +91,11 @@ class Tensor(msgspec.Struct, frozen=True, gc=False):
     shape: tuple[int, ...]
 
 
-class _Malformed(Exception):  # noqa: N818 - a way out of the parsers below, never seen outside
+class _Malformed(Exception):
     """The header makes no sense; the text is the problem as a sentence without its subject."""
 
 
-class _Truncated(Exception):  # noqa: N818 - as above
+class _Truncated(Exception):
     """The file ends inside its header."""
 
 

@@ -104,7 +104,10 @@ def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = No
     """Give a value as JSON."""
     body = value if isinstance(value, bytes) else msgspec.json.encode(value)
     return web.Response(
-        body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"} | dict(headers or {})
+        body=body,
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"} | dict(headers or {}),
     )
 
 

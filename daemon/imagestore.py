@@ -118,7 +118,8 @@ class ImageStore:
 
     def recover(self, known: Callable[[str, int], bool], pending_picture: Callable[[int], str | None]) -> None:
         """Finish or take back what was under way: `known` tells whether the log has a picture, `pending_picture`
-        the extension of the original that the log has for a pending model. Call before anything is staged."""
+        the extension of the original that the log has for a pending model. Call before anything is staged.
+        """
         with suppress(FileNotFoundError):
             for name in os.listdir(self.staging):
                 if match := _INTENT.fullmatch(name):

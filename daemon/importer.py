@@ -150,9 +150,7 @@ class Importer:
                 if unknown:
                     raise NoSuchPending(f"there is no pending model {unknown[0]}; list them with `hikazed pending`")
             chosen = sorted(waiting) if numbers is None else list(dict.fromkeys(numbers))
-            ops = [
-                (secrets.token_hex(8), number) for number in chosen if imports.open_import_of(db, number) is None
-            ]
+            ops = [(secrets.token_hex(8), number) for number in chosen if imports.open_import_of(db, number) is None]
             return Decision([_request(op, number, wish) for op, number in ops], [len(ops), action.hex()])
 
         written = await self._library.write(ask, actor=actor, action=action, key=key, request=request)
@@ -290,6 +288,4 @@ def _request(op: str, number: int, wish: Wish) -> New:
 
 
 def _ended(known: imports.Import, position: int) -> Ended:
-    return Ended(
-        known.op, known.pending, known.state, position, known.status, known.model, known.path, known.reason
-    )
+    return Ended(known.op, known.pending, known.state, position, known.status, known.model, known.path, known.reason)

@@ -43,8 +43,8 @@ from ..events.writer import Decision, Written
 from ..projections import images, imports, models, pending, tags
 from ..projections.pending import Pending
 from . import hashing, place, trash
-from .header import read_header, summary
 from .hashing import FileChanged, ReadingStopped
+from .header import read_header, summary
 from .imagestore import ImageStore
 from .library import Library
 from .pictures import Picture, PictureRefused, inspect, write_tiers
@@ -246,9 +246,7 @@ async def complete(tools: Tools, job: Job) -> None:
     if job.token is not None:
         await asyncio.to_thread(tools.store.promote, job.token, planned.model, sequence)
     try:
-        await tools.library.write(
-            lambda db: Decision(_all_of(db, job, sequence)), actor=job.actor, action=job.action
-        )
+        await tools.library.write(lambda db: Decision(_all_of(db, job, sequence)), actor=job.actor, action=job.action)
     except BaseException:
         if job.token is not None:
             tools.store.withdraw(planned.model, sequence)
@@ -591,9 +589,7 @@ def _bring(job: Job, target: str, told: Callable[[int], None]) -> None:
     if not planned.copies:
         place.rename_no_replace(source, target)
         return
-    place.copy_verified(
-        source, _part(job, target), target, expected_sha256=planned.model, progress=told, stop=job.stop
-    )
+    place.copy_verified(source, _part(job, target), target, expected_sha256=planned.model, progress=told, stop=job.stop)
 
 
 def _part(job: Job, target: str) -> str:
@@ -602,9 +598,14 @@ def _part(job: Job, target: str) -> str:
 
 def _is_the_file(seen: Seen | None, file: File) -> bool:
     """Tell whether what is seen is the file that was planned with, by any name."""
-    return seen is not None and as_file(seen, file.root).ino == file.ino and (seen.size, seen.mtime_ns) == (
-        file.size,
-        file.mtime_ns,
+    return (
+        seen is not None
+        and as_file(seen, file.root).ino == file.ino
+        and (seen.size, seen.mtime_ns)
+        == (
+            file.size,
+            file.mtime_ns,
+        )
     )
 
 
@@ -660,4 +661,3 @@ def _teller(library: Library, task: str, **what: Any) -> Callable[[int], None]:
 def conflicted(job: Job, model: str) -> Decision:
     """An import ended because its content is known."""
     return Decision([of_import(job.op, ImportConflicted(job.op, job.pending, model))])
-

@@ -36,7 +36,7 @@ class InstanceError(Exception):
     """
 
 
-class AlreadyRunning(InstanceError):  # noqa: N818  (the name is the fact; the base is the error)
+class AlreadyRunning(InstanceError):
     """Another daemon works on the data folder."""
 
     def __init__(self, data: str, pid: int | None) -> None:
@@ -47,11 +47,11 @@ class AlreadyRunning(InstanceError):  # noqa: N818  (the name is the fact; the b
         self.pid = pid
 
 
-class BadDataFolder(InstanceError):  # noqa: N818
+class BadDataFolder(InstanceError):
     """The data folder cannot be made, read or locked."""
 
 
-class BadFile(InstanceError):  # noqa: N818
+class BadFile(InstanceError):
     """One of our own files does not hold what we wrote."""
 
 

@@ -110,18 +110,18 @@ class News:
         """Tell the followers what was committed."""
         self._recent.extend(events)
         self.head = events[-1]["position"]
-        self._wake()
+        self.nudge()
 
     def progress(self, task: str, **what: Any) -> None:
         """Tell the followers how far a task is; `done=True`-like ends are told by `finished`."""
         self._beat += 1
         self._progress[task] = {"task": task, "beat": self._beat, **what}
-        self._wake()
+        self.nudge()
 
     def finished(self, task: str) -> None:
         """Take a task off what is under way."""
         if self._progress.pop(task, None) is not None:
-            self._wake()
+            self.nudge()
 
     def under_way(self) -> list[Message]:
         """Give the tasks under way, each with how far it is."""
@@ -145,7 +145,8 @@ class News:
             yield fresh
             await changed.wait()
 
-    def _wake(self) -> None:
+    def nudge(self) -> None:
+        """Wake every follower, though nothing changed."""
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -550,6 +550,7 @@ def _sightings(taken: Sequence[_Looked]) -> list[Sighting]:
             continue  # it went away between two looks: a hint or the next look will tell
     return found
 
+
 def _sighting(root: Root, seen: Seen, sha256: str | None = None) -> Sighting:
     header, tensors = read(seen.path)
     return Sighting(
@@ -653,9 +654,7 @@ def _unreadable(path: str, error: OSError) -> Facts | None:
 
 def _known(db: apsw.Connection, root: int) -> dict[str, Known]:
     rows = [*models.in_root(db, root), *pending.in_root(db, root)]
-    return {
-        to_path(path): (size, mtime_ns, ino if ino >= 0 else ino + (1 << 64)) for path, size, mtime_ns, ino in rows
-    }
+    return {to_path(path): (size, mtime_ns, ino if ino >= 0 else ino + (1 << 64)) for path, size, mtime_ns, ino in rows}
 
 
 def _known_below(db: apsw.Connection, folder: str) -> list[str]:
@@ -702,5 +701,3 @@ def _sorted_out(arrived: dict[str, bool]) -> tuple[list[tuple[str, bool]], list[
 def _chunks(files: Sequence[tuple[str, bool]]) -> Iterator[Sequence[tuple[str, bool]]]:
     for start in range(0, len(files), CHUNK):
         yield files[start : start + CHUNK]
-
-

@@ -58,7 +58,7 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-class PictureRefused(Exception):  # noqa: N818 - it says what happened, to the user
+class PictureRefused(Exception):
     """A picture that is not taken; the message is one sentence saying what is wrong and what to do."""
 
 

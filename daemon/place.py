@@ -30,7 +30,7 @@ _RENAME_NOREPLACE = 1  # linux/fs.h
 _NOT_KNOWN_HERE = frozenset((errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP))
 
 
-class NotPlaced(Exception):  # noqa: N818 - named for what happened, as the events are
+class NotPlaced(Exception):
     """A file could not be put where it should be; it is still where it was."""
 
 

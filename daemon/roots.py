@@ -43,9 +43,7 @@ def every(db: apsw.Connection) -> list[Root]:
     rows = db.execute(
         "SELECT id, path, kind, type, offline, why, fsid, ino, fstype FROM roots WHERE NOT removed ORDER BY id"
     )
-    return [
-        Root(row[0], to_path(row[1]), row[2], row[3], bool(row[4]), row[5], _identity(row[6:])) for row in rows
-    ]
+    return [Root(row[0], to_path(row[1]), row[2], row[3], bool(row[4]), row[5], _identity(row[6:])) for row in rows]
 
 
 def _identity(columns: Sequence[object]) -> Identity | None:

@@ -252,9 +252,7 @@ _ALL: tuple[Route, ...] = (
     ),
 )
 
-OPENAPI = Route(
-    "GET", "/api/openapi.json", describe(_ALL), "This description", answers={200: "application/json"}
-)
+OPENAPI = Route("GET", "/api/openapi.json", describe(_ALL), "This description", answers={200: "application/json"})
 
 API: tuple[Route, ...] = (*_ALL, OPENAPI)
 

@@ -46,9 +46,7 @@ async def get_cover(services: Services, request: web.Request) -> web.StreamRespo
     return await _send(services, request, sha256, seq, REVALIDATED)
 
 
-async def _send(
-    services: Services, request: web.Request, sha256: str, seq: int, caching: str
-) -> web.StreamResponse:
+async def _send(services: Services, request: web.Request, sha256: str, seq: int, caching: str) -> web.StreamResponse:
     tier = one(request, "quality") or "high"
     if tier not in TIERS:
         raise ApiError(422, f"quality must be one of {', '.join(TIERS)}")

@@ -33,9 +33,7 @@ async def list_models(services: Services, request: web.Request) -> web.Response:
     )
     limit, cursor = limit_of(request), one(request, "cursor")
     if query.words:  # a search may take longer than the event loop should be held
-        page = await services.library.with_reader(
-            lambda db: library.page(db, query, limit=limit, cursor=cursor)
-        )
+        page = await services.library.with_reader(lambda db: library.page(db, query, limit=limit, cursor=cursor))
     else:
         page = library.page(services.library.db, query, limit=limit, cursor=cursor)
     return answer(page.json())
@@ -72,9 +70,7 @@ async def patch_model(services: Services, request: web.Request) -> web.Response:
     raw = await read_raw(request)
     patch: ModelPatch = await read_body(request, ModelPatch)
     version = version_of(request)
-    written = await services.library.write(
-        lambda db: edits.edit_model(db, sha256, patch, version), **how(request, raw)
-    )
+    written = await services.library.write(lambda db: edits.edit_model(db, sha256, patch, version), **how(request, raw))
     found = _whole(services, sha256)
     return answer(found | {"position": written.position}, headers={"ETag": f'"{found["version"]}"'})
 
@@ -100,9 +96,7 @@ async def rename_tag(services: Services, request: web.Request) -> web.Response:
     number = whole(request.match_info["id"], "id", least=1)
     raw = await read_raw(request)
     body: TagBody = await read_body(request, TagBody)
-    written = await services.library.write(
-        lambda db: tagging.rename(db, number, body.name), **how(request, raw)
-    )
+    written = await services.library.write(lambda db: tagging.rename(db, number, body.name), **how(request, raw))
     return answer(dict(written.value) | {"position": written.position})
 
 
@@ -111,4 +105,3 @@ async def delete_tag(services: Services, request: web.Request) -> web.Response:
     number = whole(request.match_info["id"], "id", least=1)
     written = await services.library.write(lambda db: tagging.delete(db, number), **how(request))
     return answer({"position": written.position})
-

@@ -145,4 +145,3 @@ async def cancel_imports(services: Services, request: web.Request) -> web.Respon
 
 def _id(request: web.Request) -> int:
     return number(request, "id", least=1, most=2**53)
-

@@ -196,4 +196,3 @@ def page_files() -> dict[str, bytes]:
             else:
                 found[prefix + entry.name] = entry.read_bytes()
     return found
-

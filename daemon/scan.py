@@ -26,6 +26,7 @@ Known = tuple[int, int, int]
 _BY_DESCRIPTOR = os.scandir in os.supports_fd
 _OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_DANGLING = "is a link to a folder that is not there: connect its drive, or delete the link"
 _NOT_THERE = frozenset({ENOENT, ENOTDIR, ELOOP})
 
 
@@ -141,7 +142,9 @@ class _Walk:
         self._real_root = os.path.realpath(root)
         # Real folders all of whose content is reached from here without one more link.
         self._homes = [self._real_root]
-        self._homes += [target for link, target in followed.items() if not _holds(start, link)]
+        self._homes += [
+            target for link, target in followed.items() if not _holds(start, link) and not _holds(link, start)
+        ]
         self._entered: set[tuple[int, int]] = set()
         self._met: list[str] = []
         self._left_out: set[str] = set()
@@ -149,11 +152,21 @@ class _Walk:
         self._links: list[tuple[str, int]] = []
 
     def go(self) -> None:
-        if self._root_is_there():
+        if not self._root_is_there():
+            return
+        if all(self._may_follow(link) for link in self._links_on_the_way()):
             depth = self._start.count(os.sep) - self._root.rstrip(os.sep).count(os.sep)
             self._enter(self._start, depth, _OPEN_FOLDER)
             self._follow_links()
-            self._compare_with_known()
+        self._compare_with_known()
+
+    def _links_on_the_way(self) -> Iterator[str]:
+        """Give the links that lead from the root to where the look starts; they are followed or not as any other."""
+        path = self._root.rstrip(os.sep)
+        for name in self._start[len(path) :].split(os.sep)[1:]:
+            path += os.sep + name
+            if os.path.islink(path):
+                yield path
 
     def _root_is_there(self) -> bool:
         try:
@@ -244,17 +257,22 @@ class _Walk:
                 self._follow(path, depth)
 
     def _follow(self, link: str, depth: int) -> None:
+        if self._may_follow(link):
+            self.found.links[link] = self._homes[-1]
+            self._enter(link, depth, _OPEN_FOLDER)
+
+    def _may_follow(self, link: str) -> bool:
+        """Decide about a link to a folder; if it is followed its target is the last of the homes."""
         try:
             info = os.stat(link)
         except OSError as error:
-            self._leave_out(link, _reason(error))
-            return
+            self._leave_out(link, _DANGLING if error.errno in _NOT_THERE else _reason(error))
+            return False
         target = os.path.realpath(link)
         if self._is_reached_anyway(target, (info.st_dev, info.st_ino)) or self._is_barred(target):
-            return
+            return False
         self._homes.append(target)
-        self.found.links[link] = target
-        self._enter(link, depth, _OPEN_FOLDER)
+        return True
 
     def _is_reached_anyway(self, target: str, ident: tuple[int, int]) -> bool:
         """Tell whether a target is looked at without the link, or holds the root and with it the link."""
@@ -295,12 +313,10 @@ class _Walk:
         if path in self._left_out:
             return True
         folder = os.path.dirname(path)
-        while len(folder) >= len(self._start):
+        while len(folder) >= len(self._root):
             if folder in self._dangling:
                 self._dangling.remove(folder)
-                self._leave_out(
-                    folder, "is a link to a folder that is not there: connect its drive, or delete the link"
-                )
+                self._leave_out(folder, _DANGLING)
             if folder in self._left_out:
                 return True
             folder = os.path.dirname(folder)

@@ -5,7 +5,7 @@ new file, or something new is decided here, inside the writer, against the commi
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,8 @@ from ..projections.pending import Pending
 class Sighting:
     """A model file at rest. `type` is the guess by folder and header; `gone` and `linked` are those of the
     paths known for the same inode, size and time where that file is no more, or is the very same file;
-    `sha256` is given where the content was hashed."""
+    `sha256` is given where the content was hashed.
+    """
 
     file: File
     kind: RootKind
@@ -249,9 +250,7 @@ class _Reader:
         self.events.append(
             of_pending(
                 self._last,
-                PendingFound(
-                    self._last, seen.file, seen.stem, seen.type, seen.in_place, seen.header, replaces
-                ),
+                PendingFound(self._last, seen.file, seen.stem, seen.type, seen.in_place, seen.header, replaces),
             )
         )
         self.outcome.added += 1
@@ -276,20 +275,16 @@ def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
         events = [] if already else [of_pending(number, PendingRecognised(number, seen.sha256))]
         return Decision(events, Outcome())
     reader = _Reader(db)
-    reader._place(seen, seen.sha256)  # noqa: SLF001 - the same module
+    reader._place(seen, seen.sha256)
     reader.events.append(of_pending(number, PendingImported(number, seen.sha256, "merged")))
     return Decision(reader.events, reader.outcome)
 
 
 def known_paths(db: apsw.Connection, file: File) -> list[str]:
     """Give the other paths under which a file of this inode, size and time is known: the caller looks at them."""
-    return [there.path for there in models.same_file(db, file)] + [
-        there.path for there in pending.same_file(db, file)
-    ]
+    return [there.path for there in models.same_file(db, file)] + [there.path for there in pending.same_file(db, file)]
 
 
 def as_outcome(value: Any) -> Outcome:
     """Give the `Outcome` that a write of this module answered."""
     return value if isinstance(value, Outcome) else Outcome()
-
-

@@ -66,13 +66,16 @@ def number(count: int, noun: str, several: str | None = None) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None) -> Iterator[str]:
-    """Give the lines of a table, cut to `width` cells where one is given; a column named `>SO` leans right."""
-    titles = [column.lstrip(">") for column in columns]
-    right = [column.startswith(">") for column in columns]
-    cells = [titles, *([inert(str(cell)) for cell in row] for row in rows)]
+    """Give the lines of a table, cut to `width` cells where one is given.
+
+    A column named `>SO` leans right. Without names of columns there is no head.
+    """
+    titles = [column.removeprefix(">") for column in columns]
+    cells = [*([titles] if titles else []), *([inert(str(cell)) for cell in row] for row in rows)]
     widths = [max(map(_cells, column)) for column in zip(*cells, strict=True)]
     if width is not None:
         _narrow(widths, width)
+    right = [column.startswith(">") for column in columns] or [False] * len(widths)
     for row in cells:
         line = (_padded(*each) for each in zip(row, widths, right, strict=True))
         yield _GAP.join(line).rstrip()

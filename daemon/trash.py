@@ -31,7 +31,7 @@ _LARGEST_RECORD = 1 << 20
 State = Literal["nothing", "recorded", "moved"]
 
 
-class TrashUnavailable(Exception):  # noqa: N818 - named for what happened, as the events are
+class TrashUnavailable(Exception):
     """A file could not be put into the trash or taken out of it; it is still where it was."""
 
 

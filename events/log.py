@@ -225,7 +225,7 @@ class EventLog:
                 db.pragma("user_version", FORMAT)
 
     def _load_names(self) -> None:
-        kinds = self._db.execute("SELECT id, name, schema FROM kinds").fetchall()
+        kinds: list[Any] = self._db.execute("SELECT id, name, schema FROM kinds").fetchall()
         self._kinds: dict[int, Kind] = {number: (name, schema) for number, name, schema in kinds}
         self._kind_numbers = {kind: number for number, kind in self._kinds.items()}
         self._host: int | None = self._db.execute("SELECT id FROM hosts WHERE uid = ?", (self._uid,)).get

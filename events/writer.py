@@ -86,7 +86,7 @@ class _Write:
     action: bytes | None
     key: str | None
     request: bytes
-    answer: "Future[Written]" = field(default_factory=Future)
+    answer: "Future[Written]" = field(default_factory=Future["Written"])
 
 
 class Writer:

@@ -4,7 +4,7 @@ import apsw
 
 from ..events.catalog import CoverChosen, ImageAdded, ImageRemoved
 from ..events.log import Stored
-from .tables import Tables
+from .tables import Tables, rows
 
 VERSION = 1
 SCHEMA = """
@@ -54,8 +54,7 @@ def apply(db: Tables, stored: Stored) -> None:
 
 def sequences(db: apsw.Connection, model: str) -> list[int]:
     """Give the numbers of a model's pictures, in order."""
-    rows = db.execute("SELECT seq FROM images WHERE model_hash = ? ORDER BY seq", (model,))
-    return [row[0] for row in rows]
+    return [row[0] for row in db.execute("SELECT seq FROM images WHERE model_hash = ? ORDER BY seq", (model,))]
 
 
 def has(db: apsw.Connection, model: str, seq: int) -> bool:
@@ -75,4 +74,4 @@ def next_sequence(db: apsw.Connection, model: str) -> int:
 
 def every(db: apsw.Connection) -> list[tuple[str, int]]:
     """Give (model, seq) of every picture there is."""
-    return db.execute("SELECT model_hash, seq FROM images ORDER BY model_hash, seq").fetchall()
+    return rows(db, "SELECT model_hash, seq FROM images ORDER BY model_hash, seq")

@@ -16,7 +16,7 @@ from ..events.catalog import (
 )
 from ..events.log import Stored
 from ..events.pathtext import shown
-from .tables import Tables
+from .tables import Tables, rows
 
 VERSION = 1
 SCHEMA = """
@@ -124,17 +124,17 @@ _PLAN = msgspec.json.Decoder(ImportPlanned)
 
 def get(db: apsw.Connection, op: str) -> Import | None:
     """Give an import by its id, None where there is none."""
-    return next(iter(_imports(db.execute(_SELECT + "WHERE op = ?", (op,)).fetchall())), None)
+    return next(iter(_imports(db, "WHERE op = ?", (op,))), None)
 
 
 def unfinished(db: apsw.Connection) -> list[Import]:
     """Give the imports that wait or are under way, in the order they were asked for."""
-    return _imports(db.execute(_SELECT + "WHERE state IN ('queued', 'planned') ORDER BY position").fetchall())
+    return _imports(db, "WHERE state IN ('queued', 'planned') ORDER BY position")
 
 
 def untidied(db: apsw.Connection) -> list[Import]:
     """Give the completed imports that have left scaffolding behind."""
-    return _imports(db.execute(_SELECT + "WHERE state = 'completed' AND NOT tidied ORDER BY position").fetchall())
+    return _imports(db, "WHERE state = 'completed' AND NOT tidied ORDER BY position")
 
 
 def open_import_of(db: apsw.Connection, pending: int) -> str | None:
@@ -144,13 +144,12 @@ def open_import_of(db: apsw.Connection, pending: int) -> str | None:
 
 def counts(db: apsw.Connection) -> dict[str, int]:
     """Give how many imports wait and how many are under way."""
-    rows = db.execute(
-        "SELECT state, count(*) FROM imports WHERE state IN ('queued', 'planned') GROUP BY state"
-    ).fetchall()
-    return {"queued": 0, "planned": 0} | dict(rows)
+    found = rows(db, "SELECT state, count(*) FROM imports WHERE state IN ('queued', 'planned') GROUP BY state")
+    return {"queued": 0, "planned": 0} | dict(found)
 
 
-def _imports(rows: list[Any]) -> list[Import]:
+def _imports(db: apsw.Connection, which: str, values: tuple[str, ...] = ()) -> list[Import]:
     return [
-        Import(*row[:5], bytes(row[5]), *row[6:11], None if row[11] is None else _PLAN.decode(row[11])) for row in rows
+        Import(*(*row[:5], bytes(row[5]), *row[6:11], None if row[11] is None else _PLAN.decode(row[11])))
+        for row in rows(db, _SELECT + which, values)
     ]

@@ -1,6 +1,7 @@
 """Queries across the views: pages of models, one model whole, and the counts of everything."""
 
 from collections.abc import Sequence
+from math import isqrt
 from typing import Any, Literal, get_args
 
 import apsw
@@ -20,7 +21,7 @@ _KEYS: dict[str, tuple[str, type]] = {
     "changed": ("changed_at", int),
 }
 
-_STATE = "CASE WHEN r.offline THEN 1 WHEN l.lost THEN 2 ELSE 0 END"
+_STATE = "CASE WHEN l.path IS NULL THEN 2 WHEN r.offline THEN 1 WHEN l.lost THEN 2 ELSE 0 END"
 _STATE_NAME = "CASE {} WHEN 0 THEN 'present' WHEN 1 THEN 'offline' ELSE 'missing' END".format
 _NAME_VALID = "json(iif(instr(l.path, char(0)), 'false', 'true'))"
 _CARD = f"""json_object('sha256', m.sha256, 'name', m.name, 'type', m.type, 'size_bytes', m.size_bytes,
@@ -35,10 +36,6 @@ _CARD = f"""json_object('sha256', m.sha256, 'name', m.name, 'type', m.type, 'siz
 _BEST_LOCATION = f"""LEFT JOIN locations l ON l.rowid = (SELECT l.rowid FROM locations l JOIN roots r ON r.id = l.root
         WHERE l.model_hash = m.sha256 ORDER BY {_STATE}, l.found_at, l.path LIMIT 1)
     LEFT JOIN roots r ON r.id = l.root"""  # noqa: S608
-
-
-class UnknownTag(LookupError):
-    """A tag was asked for that does not exist."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -59,55 +56,61 @@ def page(db: apsw.Connection, query: Query, *, limit: int, cursor: str | None = 
     unwanted = [found for name in query.not_tags if (found := tags.find(db, name))]
     column, kind = _KEYS[query.order.lstrip("-")]
     down = query.order.startswith("-")
-    where, values = _conditions(db, query, [tag[0] for tag in wanted if tag], [tag[0] for tag in unwanted])
+    source, where = _tagged(db, query, [tag[0] for tag in wanted if tag], limit)
+    conditions, values = _conditions(query, [tag[0] for tag in unwanted])
+    where.extend(conditions)
     if cursor:
         where.append(f"(m.{column}, m.sha256) {'<' if down else '>'} (?, ?)")
         values.extend(key_of(cursor, (kind, str)))
-    source = _source(db, [tag[0] for tag in wanted if tag])
     direction = "DESC" if down else "ASC"
+    order = f"ORDER BY m.{column} {direction}, m.sha256 {direction}"
     # The keys first, the cards of this page alone after that: a card costs far more than a key.
-    keys = (
-        f"SELECT m.sha256 AS key FROM {source} {'WHERE ' + ' AND '.join(where) if where else ''}"
-        f" ORDER BY m.{column} {direction}, m.sha256 {direction} LIMIT ?"
-    )
-    sql = (
+    keys = f"SELECT m.sha256 AS key FROM {source} WHERE {' AND '.join(where) or 'true'} {order} LIMIT ?"  # noqa: S608
+    rows = db.execute(
         f"SELECT {_CARD}, m.{column}, m.sha256 FROM ({keys}) k CROSS JOIN models m ON m.sha256 = k.key"  # noqa: S608
-        f" ORDER BY m.{column} {direction}, m.sha256 {direction}"
+        f" {_BEST_LOCATION} {order}",
+        (*values, limit + 1),
     )
-    return page_of(db.execute(sql, (*values, limit + 1)), limit)
+    return page_of(rows, limit)
 
 
-def _conditions(
-    db: apsw.Connection, query: Query, wanted: Sequence[int], unwanted: Sequence[int]
-) -> tuple[list[str], list[Any]]:
-    where: list[str] = []
+def _conditions(query: Query, unwanted: Sequence[int]) -> tuple[list[str], list[Any]]:
+    where = [f"NOT {_CARRIES.format(tag)}" for tag in unwanted]
     values: list[Any] = []
     if query.type is not None:
         where.append("m.type = ?")
         values.append(query.type)
-    for tag in wanted:
-        where.append("EXISTS (SELECT 1 FROM model_tags w WHERE w.model_hash = m.sha256 AND w.tag_id = ?)")
-        values.append(tag)
-    for tag in unwanted:
-        where.append("NOT EXISTS (SELECT 1 FROM model_tags w WHERE w.model_hash = m.sha256 AND w.tag_id = ?)")
-        values.append(tag)
     for word in query.words:
         where.append(
-            "(instr(m.words, ?) OR m.sha256 IN (SELECT w.model_hash FROM tags t JOIN model_tags w ON w.tag_id = t.id"
-            " WHERE instr(t.name_key, ?)))"
+            "(instr(m.words, ?) OR instr(m.file_words, ?) OR m.sha256 IN (SELECT w.model_hash FROM tags t"
+            " JOIN model_tags w ON w.tag_id = t.id WHERE instr(t.name_key, ?)))"
         )
-        values.extend((fold(word), tags.tag_key(word)))
+        values.extend((fold(word), fold(word), tags.tag_key(word)))
     return where, values
 
 
-def _source(db: apsw.Connection, wanted: Sequence[int]) -> str:
-    counts = [(_count_up_to(db, tag, RARE), tag) for tag in wanted]
-    if counts and (rarest := min(counts))[0] < RARE:
-        return (
-            f"(SELECT model_hash FROM model_tags WHERE tag_id = {rarest[1]}) h"  # noqa: S608
-            " CROSS JOIN models m ON m.sha256 = h.model_hash"
-        )
-    return "models m"
+_CARRIES = "EXISTS (SELECT 1 FROM model_tags w WHERE w.model_hash = m.sha256 AND w.tag_id = {})"
+_IS_AMONG = "+m.sha256 IN (SELECT w.model_hash FROM model_tags w WHERE w.tag_id = {})"
+
+
+def _tagged(db: apsw.Connection, query: Query, wanted: Sequence[int], limit: int) -> tuple[str, list[str]]:
+    """Give where to find the models with all of some tags, and what to ask of them.
+
+    To walk the index of the order until a page is full takes `limit` * models / (models with the tag) steps; to
+    begin at the tag, as many as it has models. They are even at the root of `limit` * models. Well below it we
+    begin at the tag and sort, well above we walk and ask of each model; between them the tag's models are looked
+    up once and the walk looks there. With more asked of a model a walk may never fill its page, so we rather begin
+    at the tag. At 100,000 models the wrong way costs over 10 ms.
+    """
+    if not wanted:
+        return "models m", []
+    even = isqrt(limit * (db.execute("SELECT max(rowid) FROM models").get or 0)) + 1
+    (count, rarest), *others = sorted((_count_up_to(db, tag, even), tag) for tag in wanted)
+    where = [_CARRIES.format(tag) for _, tag in others]
+    if count < (even if others or query.words else even // 4):
+        begin = f"(SELECT model_hash FROM model_tags WHERE tag_id = {rarest}) h"  # noqa: S608
+        return f"{begin} CROSS JOIN models m ON m.sha256 = h.model_hash", where
+    return "models m", [(_IS_AMONG if count < even else _CARRIES).format(rarest), *where]
 
 
 def _count_up_to(db: apsw.Connection, tag: int, most: int) -> int:
@@ -116,31 +119,31 @@ def _count_up_to(db: apsw.Connection, tag: int, most: int) -> int:
 
 def card(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
     """Give a model as a page shows it, None where there is none."""
-    row = db.execute(f"SELECT {_CARD} FROM models m WHERE m.sha256 = ?", (sha256,)).get  # noqa: S608
+    row = db.execute(f"SELECT {_CARD} FROM models m {_BEST_LOCATION} WHERE m.sha256 = ?", (sha256,)).get  # noqa: S608
     return None if row is None else msgspec.json.decode(row)
 
 
 def whole(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
     """Give a model with everything known of it, None where there is none."""
-    found = card(db, sha256)
-    if found is None:
+    row = db.execute(
+        f"SELECT {_CARD}, m.meta_json, m.header_json, m.version FROM models m {_BEST_LOCATION} WHERE m.sha256 = ?",  # noqa: S608
+        (sha256,),
+    ).fetchone()
+    if row is None:
         return None
-    row = db.execute("SELECT meta_json, header_json, version FROM models WHERE sha256 = ?", (sha256,)).fetchone()
-    assert row is not None
     locations = db.execute(
-        f"SELECT json_object('path', l.shown, 'root', l.root, 'name_valid', json(iif(instr(l.path, char(0)),"  # noqa: S608
-        f" 'false', 'true')), 'state', CASE {_STATE} WHEN 0 THEN 'present' WHEN 1 THEN 'offline' ELSE 'missing' END)"
-        " FROM locations l JOIN roots r ON r.id = l.root WHERE l.model_hash = ?"
+        f"SELECT json_object('path', l.shown, 'root', l.root, 'name_valid', {_NAME_VALID},"  # noqa: S608
+        f" 'state', {_STATE_NAME(_STATE)}) FROM locations l JOIN roots r ON r.id = l.root WHERE l.model_hash = ?"
         f" ORDER BY {_STATE}, l.found_at, l.path",
         (sha256,),
     )
     return (
-        found
-        | msgspec.json.decode(row[0])
+        msgspec.json.decode(row[0])
+        | msgspec.json.decode(row[1])
         | {
             "locations": [msgspec.json.decode(line[0]) for line in locations],
-            "header": msgspec.json.decode(row[1]),
-            "version": row[2],
+            "header": msgspec.json.decode(row[2]),
+            "version": row[3],
         }
     )
 
@@ -170,9 +173,11 @@ def types(db: apsw.Connection) -> list[dict[str, Any]]:
 
 def counts(db: apsw.Connection) -> dict[str, int]:
     """Give how many models, pending models, tags, pictures and locations there are."""
-    row = db.execute(
-        """SELECT (SELECT count(*) FROM models), (SELECT count(*) FROM pending_import), (SELECT count(*) FROM tags),
-            (SELECT count(*) FROM images), (SELECT count(*) FROM locations)"""
-    ).fetchone()
-    assert row is not None
-    return dict(zip(("models", "pending", "tags", "images", "locations"), row, strict=True))
+    tables = {
+        "models": "models",
+        "pending": "pending_import",
+        "tags": "tags",
+        "images": "images",
+        "locations": "locations",
+    }
+    return {name: db.execute(f"SELECT count(*) FROM {table}").get for name, table in tables.items()}  # noqa: S608

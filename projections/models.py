@@ -26,7 +26,7 @@ from ..events.catalog import (
 )
 from ..events.log import Stored
 from ..events.pathtext import shown
-from .tables import Tables
+from .tables import Tables, rows
 from .text import fold
 
 VERSION = 1
@@ -295,29 +295,26 @@ def sizes_known(db: apsw.Connection, sizes: Sequence[int]) -> set[int]:
 
 def location(db: apsw.Connection, path: str) -> Location | None:
     """Give the location at a path, None where no model's content was found there."""
-    return _one(db.execute(_LOCATION + "WHERE path = ?", (path,)).fetchone())
+    return next(iter(_locations(db, "WHERE path = ?", (path,))), None)
 
 
 def locations(db: apsw.Connection, model: str) -> list[Location]:
     """Give all locations of a model, lost ones included."""
-    rows = db.execute(_LOCATION + "WHERE model_hash = ? ORDER BY found_at, path", (model,))
-    return [_location(row) for row in rows]
+    return _locations(db, "WHERE model_hash = ? ORDER BY found_at, path", (model,))
 
 
 def same_file(db: apsw.Connection, file: File) -> list[Location]:
     """Give the locations whose file has the inode, size and time of `file`: the same file, by another path."""
-    rows = db.execute(
-        _LOCATION + "WHERE ino = ? AND size_bytes = ? AND mtime_ns = ? AND path <> ?",
+    return _locations(
+        db,
+        "WHERE ino = ? AND size_bytes = ? AND mtime_ns = ? AND path <> ?",
         (file.ino, file.size, file.mtime_ns, file.path),
     )
-    return [_location(row) for row in rows]
 
 
 def in_root(db: apsw.Connection, root: int) -> list[tuple[str, int, int, int]]:
     """Give (path, size, mtime_ns, ino) of what should lie in a root."""
-    return db.execute(
-        "SELECT path, size_bytes, mtime_ns, ino FROM locations WHERE root = ? AND NOT lost", (root,)
-    ).fetchall()
+    return rows(db, "SELECT path, size_bytes, mtime_ns, ino FROM locations WHERE root = ? AND NOT lost", (root,))
 
 
 def has_present_location(db: apsw.Connection, model: str, besides: str = "") -> bool:
@@ -331,9 +328,5 @@ def has_present_location(db: apsw.Connection, model: str, besides: str = "") -> 
     )
 
 
-def _one(row: Any) -> Location | None:
-    return None if row is None else _location(row)
-
-
-def _location(row: Any) -> Location:
-    return Location(*row[:7], bool(row[7]))
+def _locations(db: apsw.Connection, which: str, values: tuple[str | int, ...]) -> list[Location]:
+    return [Location(*(*row[:7], bool(row[7]))) for row in rows(db, _LOCATION + which, values)]

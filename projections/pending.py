@@ -32,7 +32,7 @@ from ..events.log import Stored
 from ..events.pathtext import shown
 from .models import edited, meta_json, texts_of
 from .paging import Page, key_of, page_of
-from .tables import Tables
+from .tables import Tables, rows
 
 VERSION = 1
 _COLUMNS = """
@@ -67,7 +67,7 @@ CREATE TABLE pending_numbers (one INTEGER PRIMARY KEY CHECK (one = 1), last INTE
 INSERT INTO pending_numbers VALUES (1, 0);
 CREATE INDEX pending_import_by_path ON pending_import (path);
 CREATE INDEX pending_away_by_path ON pending_away (path);
-"""
+"""  # noqa: S608 - our own text, as in all of this module
 INDEXES = """
 CREATE INDEX pending_import_by_inode ON pending_import (ino, size_bytes, mtime_ns);
 CREATE INDEX pending_away_by_inode ON pending_away (ino, size_bytes, mtime_ns);
@@ -285,8 +285,7 @@ _SELECT = (
 
 def get(db: apsw.Connection, pending: int) -> Pending | None:
     """Give a pending model that people see, by its id."""
-    row = db.execute(_SELECT + "pending_import WHERE id = ?", (pending,)).fetchone()
-    return None if row is None else _pending(row)
+    return next(iter(_pendings(db, _SELECT + "pending_import WHERE id = ?", (pending,))), None)
 
 
 def at_path(db: apsw.Connection, path: str) -> Pending | None:
@@ -294,23 +293,20 @@ def at_path(db: apsw.Connection, path: str) -> Pending | None:
 
     Those out of sight are included; of several that are no more there, the one somebody wrote to, then the newest.
     """
-    row = db.execute(
-        f"SELECT * FROM ({_SELECT}pending_import WHERE path = ?1 UNION ALL {_SELECT}pending_away WHERE path = ?1)"
+    found = _pendings(
+        db,
+        f"SELECT * FROM ({_SELECT}pending_import WHERE path = ?1 UNION ALL {_SELECT}pending_away WHERE path = ?1)"  # noqa: S608
         " ORDER BY state IN ('waiting', 'hidden') DESC, state = 'missing' DESC, id DESC LIMIT 1",
         (path,),
-    ).fetchone()
-    return None if row is None else _pending(row)
+    )
+    return next(iter(found), None)
 
 
 def same_file(db: apsw.Connection, file: File) -> list[Pending]:
     """Give the pending models whose file has the inode, size and time of `file` at another path."""
     where = " WHERE ino = ? AND size_bytes = ? AND mtime_ns = ? AND path <> ? ORDER BY id"
     key = file.ino, file.size, file.mtime_ns, file.path
-    rows = [
-        *db.execute(_SELECT + "pending_import" + where, key),
-        *db.execute(_SELECT + "pending_away" + where, key),
-    ]
-    return [_pending(row) for row in rows]
+    return _pendings(db, _SELECT + "pending_import" + where, key) + _pendings(db, _SELECT + "pending_away" + where, key)
 
 
 def last_number(db: apsw.Connection) -> int:
@@ -320,11 +316,12 @@ def last_number(db: apsw.Connection) -> int:
 
 def in_root(db: apsw.Connection, root: int) -> list[tuple[str, int, int, int]]:
     """Give (path, size, mtime_ns, ino) of what should lie in a root; hidden ones too, they are known."""
-    return db.execute(
+    return rows(
+        db,
         "SELECT path, size_bytes, mtime_ns, ino FROM pending_import WHERE root = ? AND state = 'waiting'"
         " UNION ALL SELECT path, size_bytes, mtime_ns, ino FROM pending_away WHERE root = ? AND state = 'hidden'",
         (root, root),
-    ).fetchall()
+    )
 
 
 def waiting(db: apsw.Connection) -> list[int]:
@@ -334,13 +331,8 @@ def waiting(db: apsw.Connection) -> list[int]:
 
 def unknown_of_size(db: apsw.Connection, sizes: set[int]) -> list[Pending]:
     """Give the pending models of some sizes that nobody has compared with the models yet."""
-    found: list[Pending] = []
-    for size in sizes:
-        rows = db.execute(
-            _SELECT + "pending_import WHERE size_bytes = ? AND sha256 = '' AND state = 'waiting'", (size,)
-        )
-        found.extend(_pending(row) for row in rows)
-    return found
+    which = "pending_import WHERE size_bytes = ? AND sha256 = '' AND state = 'waiting'"
+    return [found for size in sorted(sizes) for found in _pendings(db, _SELECT + which, (size,))]
 
 
 _CARD = """json_object('id', p.id, 'name', p.name, 'path', p.shown,
@@ -391,14 +383,11 @@ def count(db: apsw.Connection) -> int:
     return db.execute("SELECT count(*) FROM pending_import").get
 
 
+def _pendings(db: apsw.Connection, select: str, values: tuple[str | int, ...]) -> list[Pending]:
+    return [_pending(row) for row in rows(db, select, values)]
+
+
 def _pending(row: Any) -> Pending:
-    return Pending(
-        *row[:9],
-        texts_of(row[9]),
-        frozenset(msgspec.json.decode(row[10])),
-        bool(row[11]),
-        bool(row[12]),
-        *row[13:19],
-        msgspec.json.decode(row[19]),
-        row[20],
-    )
+    given, header = frozenset(msgspec.json.decode(row[10])), msgspec.json.decode(row[19])
+    written, in_place = bool(row[11]), bool(row[12])
+    return Pending(*(*row[:9], texts_of(row[9]), given, written, in_place, *row[13:19], header, row[20]))

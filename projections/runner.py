@@ -4,6 +4,7 @@ All views lie in one file, and each saves its position in the transaction of its
 deleted at any time; where a view's version is not the file's, all of it is built anew beside and renamed.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
@@ -14,7 +15,7 @@ import apsw
 from ..events.catalog import Event
 from ..events.log import EventLog, LogReader, NewerLog, Stored
 from . import images, imports, models, pending, roots, tags
-from .tables import Tables
+from .tables import Tables, rows
 
 CHUNK = 2_000  # events between two looks at the clock of whoever watches a rebuild
 
@@ -183,13 +184,13 @@ class Views:
         try:
             db = apsw.Connection(self.path)
             try:
-                rows = db.execute("SELECT view, version, log_id, position, checksum FROM view_positions").fetchall()
+                found = rows(db, "SELECT view, version, log_id, position, checksum FROM view_positions")
             finally:
                 db.close()
         except apsw.Error:
             return False
-        versions = {(view, version, bytes(log_id)) for view, version, log_id, _, _ in rows}
-        places = {(position, checksum) for _, _, _, position, checksum in rows}
+        versions = {(view, version, bytes(log_id)) for view, version, log_id, _, _ in found}
+        places = {(position, checksum) for _, _, _, position, checksum in found}
         return versions == {
             (view_name(view), view.VERSION, self._log.log_id) for view in self._views
         } and self._log_passed(places)
@@ -223,11 +224,8 @@ def reader(path: str) -> apsw.Connection:
 
 def dump(db: apsw.Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Give every row of every table, in the order of their contents: what two replays must have in common."""
-    names = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    return {
-        name: sorted(db.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)  # noqa: S608
-        for (name,) in names.fetchall()
-    }
+    names = rows(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {name: sorted(rows(db, f'SELECT * FROM "{name}"'), key=repr) for (name,) in names}  # noqa: S608
 
 
 class _Inlet:
@@ -280,10 +278,8 @@ def _save_position(db: apsw.Connection, position: int, log: LogReader) -> None:
 
 
 def _remove(path: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.remove(path)
-    except FileNotFoundError:
-        pass
 
 
 def _sync(path: str) -> None:

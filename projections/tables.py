@@ -58,3 +58,8 @@ class Tables:
     def forget(self) -> None:
         """Drop what was gathered; for when the transaction is taken back."""
         self._rows, self._latest = [], {}
+
+
+def rows(db: apsw.Connection, sql: str, values: Values = ()) -> list[Any]:
+    """Give the rows of a query; their types are those of the columns, which the type checker cannot know."""
+    return db.execute(sql, values).fetchall()

@@ -15,7 +15,7 @@ from ..events.catalog import (
 )
 from ..events.log import Stored
 from .paging import Page, key_of, page_of
-from .tables import Tables
+from .tables import Tables, rows
 from .text import tag_key
 
 VERSION = 1
@@ -106,22 +106,24 @@ def last_number(db: apsw.Connection) -> int:
 def of_model(db: apsw.Connection, model: str) -> dict[int, str]:
     """Give the tags of a model: id to name."""
     return dict(
-        db.execute(
+        rows(
+            db,
             "SELECT t.id, t.name FROM model_tags m JOIN tags t ON t.id = m.tag_id WHERE m.model_hash = ?"
             " ORDER BY t.name_key",
             (model,),
-        ).fetchall()
+        )
     )
 
 
 def of_pending(db: apsw.Connection, pending: int) -> dict[int, str]:
     """Give the tags of a pending model: id to name."""
     return dict(
-        db.execute(
+        rows(
+            db,
             "SELECT t.id, t.name FROM pending_model_tags m JOIN tags t ON t.id = m.tag_id WHERE m.model_id = ?"
             " ORDER BY t.name_key",
             (pending,),
-        ).fetchall()
+        )
     )
 
 

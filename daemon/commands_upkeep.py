@@ -3,14 +3,16 @@
 import os
 from contextlib import closing, suppress
 
-from ..events.log import EventLog
+import apsw
+
+from ..events.log import EventLog, LogError
 from ..events.pathtext import shown, to_text
 from ..projections.runner import Views
 from .checkup import LOG, VIEWS_FILE, NoLibrary, check
 from .commands import CommandError, Desk
 from .config import load
 from .instance import DataLock, find_running, pid_alive
-from .terminal import number
+from .terminal import Progress, number
 
 _NEW = "views.rebuilt.db"  # beside the old, so that the exchange is one rename
 
@@ -45,13 +47,13 @@ def rebuild(desk: Desk) -> int:
         raise CommandError(f"there is no library in {_shown(data)}; name its folder with --data")
     old, new = os.path.join(data, VIEWS_FILE), os.path.join(data, _NEW)
     with DataLock(data), desk.screen.progress("building the read tables") as progress:
-        with closing(EventLog(os.path.join(data, LOG))) as log:
+        try:
             _remove(new)
-            views = Views(new, log, progress=lambda done, total: progress.show(done, total))
-            position, head = views.position, log.head
-            views.close()
-        _remove(old)
-        os.replace(new, old)
+            position, head = _build(new, os.path.join(data, LOG), progress)
+            _remove(old)
+            os.replace(new, old)
+        except (LogError, OSError, apsw.Error) as error:
+            raise CommandError(f"the read tables could not be built, the old ones are still there: {error}") from error
     if position < head:
         raise CommandError(f"only {position:,} of {head:,} events could be read: the rest is a newer Hikaze's; update")
     if desk.json:
@@ -59,6 +61,14 @@ def rebuild(desk: Desk) -> int:
     else:
         desk.screen.line(f"built the read tables in {_shown(data)} anew from {number(position, 'event')}")
     return 0
+
+
+def _build(path: str, log_path: str, progress: Progress) -> tuple[int, int]:
+    """Build the read tables at a path; give the positions to which they, and the log, go."""
+    with closing(EventLog(log_path)) as log:
+        views = Views(path, log, progress=lambda done, total: progress.show(done, total))
+        views.close()
+        return views.position, log.head
 
 
 def _remove(path: str) -> None:

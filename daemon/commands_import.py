@@ -78,8 +78,9 @@ def _import_many(desk: Desk) -> int:
         _show_outcomes(desk, outcomes, names)
     left = sum(each["status"] in _TROUBLES for each in outcomes)
     if left:
-        are = "model was" if left == 1 else "models were"
-        raise CommandError(f"{left:,} {are} not imported, and can be once the reason given is seen to")
+        raise CommandError(
+            f"{left:,} of {number(len(outcomes), 'model')} not imported; see to the reason of each, and import again"
+        )
     return 0
 
 
@@ -104,9 +105,7 @@ def _names(desk: Desk, chosen: list[int] | str) -> dict[int, str]:
     return names
 
 
-def _outcomes(
-    desk: Desk, before: int, queued: Mapping[str, Any], names: Mapping[int, str]
-) -> list[dict[str, Any]]:
+def _outcomes(desk: Desk, before: int, queued: Mapping[str, Any], names: Mapping[int, str]) -> list[dict[str, Any]]:
     """Follow the live stream until every import of this request has ended."""
     outcomes: list[dict[str, Any]] = []
     with desk.screen.progress("importing") as progress, closing(desk.client.follow(before)) as stream:
@@ -124,8 +123,8 @@ def _outcomes(
 def _reported(stream: Iterable[Message], progress: Progress, names: Mapping[int, str]) -> Iterator[Message]:
     """Pass the messages on, those about one file's import to the screen too."""
     for message in stream:
-        pending = message.data.get("pending") if isinstance(message.data, dict) else None
-        if message.kind == "progress" and pending in names:
+        pending = message.data.get("pending")
+        if message.kind == "progress" and isinstance(pending, int) and pending in names:
             text = f"{message.data.get('what', 'importing')} {names[pending]}"
             report(progress, message.data, text, key=str(pending))
         yield message
