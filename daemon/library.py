@@ -9,6 +9,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..events.writer import Decide, Writer, Written
 from ..projections.runner import Progress, Views, reader
 
 NEWS_KEPT = 10_000  # events kept in memory for the live streams; who is further behind reads the log
+READERS = 4  # threads for searches that take long: more than cores, so that a slow one holds up no other
 ANSWERS_KEPT_MS = 30 * 24 * 3_600_000
 
 Message = dict[str, Any]
@@ -44,6 +46,7 @@ class Library:
         self.db = reader(self._views_path)
         self._readers = threading.local()
         self._opened: list[apsw.Connection] = []
+        self._pool = ThreadPoolExecutor(READERS, "hikaze-reader")
         self.news = News(self._log.head)
         self._writer = Writer(self._log, self._views, self._announce)
 
@@ -56,6 +59,9 @@ class Library:
         """Write what waits, then close everything."""
         self._writer.stop()
         self.db.close()
+        for connection in self._opened:
+            connection.interrupt()  # nobody waits any more for what is still being searched
+        self._pool.shutdown()
         for connection in self._opened:
             connection.close()
         self._views.close()
@@ -71,7 +77,7 @@ class Library:
 
     async def with_reader(self, query: Callable[..., Any], *args: Any) -> Any:
         """Run a query that may take long in a thread, on a connection of that thread: `query(db, *args)`."""
-        return await asyncio.to_thread(self._in_thread, query, args)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._in_thread, query, args)
 
     def _in_thread(self, query: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         db: apsw.Connection | None = getattr(self._readers, "db", None)

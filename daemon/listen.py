@@ -78,9 +78,9 @@ def _bind_tcp(host: str, port: int) -> socket.socket:
 def _bind_unix(path: str) -> socket.socket:
     """Listen on a unix socket; a socket that nobody serves any more gives way, anything else does not."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    _clear_stale(path)
     bound = socket.socket(socket.AF_UNIX)
     try:
-        _clear_stale(path)
         bound.bind(path)
         os.chmod(path, 0o600)
     except OSError as error:

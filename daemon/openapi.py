@@ -71,10 +71,15 @@ def plain_path(path: str) -> str:
 def _schemas(routes: Iterable[Route]) -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
     types: list[Any] = [Problem]
     for route in routes:
-        types += [kind for kind in (route.body, *route.answers.values()) if _is_type(kind)]
+        given = [route.body, *(kind for kinds in route.answers.values() for kind in _each(kinds))]
+        types += [kind for kind in given if _is_type(kind)]
     unique = list({repr(kind): kind for kind in types}.values())
     schemas, components = msgspec.json.schema_components(unique, ref_template=_REF)
     return {repr(kind): schema for kind, schema in zip(unique, schemas, strict=True)}, components
+
+
+def _each(kinds: Any) -> tuple[Any, ...]:
+    return kinds if isinstance(kinds, tuple) else (kinds,)
 
 
 def _is_type(kind: Any) -> bool:
@@ -96,6 +101,11 @@ def _operation(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
     if any(param.name == "k" for param in route.params):
         operation["security"] = [{"token": []}, {"image_key": []}]
     return operation
+
+
+def _one_of(kind: Any, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    each = [schemas[repr(one)] for one in _each(kind)]
+    return each[0] if len(each) == 1 else {"anyOf": each}
 
 
 def _parameter(param: Param) -> dict[str, Any]:
@@ -125,7 +135,7 @@ def _body(body: Any, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
 def _responses(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, kind in route.answers.items():
-        content = {kind: {}} if isinstance(kind, str) else {"application/json": {"schema": schemas[repr(kind)]}}
+        content = {kind: {}} if isinstance(kind, str) else {"application/json": {"schema": _one_of(kind, schemas)}}
         responses[str(status)] = {"description": TITLES.get(status, "Done"), "content": content}
     for status in sorted({*_ALWAYS, *route.problems} - set(route.answers)):
         content = {PROBLEM: {"schema": schemas[repr(Problem)]}}

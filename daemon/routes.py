@@ -52,7 +52,7 @@ _ALL: tuple[Route, ...] = (
             _LIMIT,
             _CURSOR,
         ),
-        answers={200: shapes.ModelPage | shapes.AtPath},
+        answers={200: (shapes.ModelPage, shapes.AtPath)},
         problems=(404,),
     ),
     Route(
@@ -224,7 +224,7 @@ _ALL: tuple[Route, ...] = (
         routes_pending.import_models,
         "Import a pending model (200; 409 where its content is known), several or all (202)",
         body=shapes.ImportBody,
-        answers={200: shapes.ImportDone, 202: shapes.ImportQueued, 409: shapes.ImportConflict | shapes.Problem},
+        answers={200: shapes.ImportDone, 202: shapes.ImportQueued, 409: (shapes.ImportConflict, shapes.Problem)},
         problems=(404,),
     ),
     Route(

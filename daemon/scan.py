@@ -81,7 +81,7 @@ def look(
 ) -> Look:
     """Look at a root, or with `under` only at that folder of it, and compare it with what is known.
 
-    `barred` are (device, inode) of the other watched roots. `followed` is what the last whole look gave as
+    `barred` are (device, inode) of the watched roots. `followed` is what the last whole look gave as
     `links`; it lets a look at a part follow the links that a whole look would. A name is looked at if `wanted`
     says so or its path is known. `stop` is asked once a folder; when it says yes the look ends with StoppedError.
 
@@ -170,7 +170,8 @@ class _Walk:
 
     def _root_is_there(self) -> bool:
         try:
-            with _opened(self._root, _OPEN_FOLDER):
+            with _opened(self._root, _OPEN_FOLDER) as (_, ident):
+                self._barred -= {ident}
                 return True
         except OSError as error:
             self._leave_out(self._root, _reason(error))
@@ -191,7 +192,7 @@ class _Walk:
                     flags = _OPEN_FOLDER | _NO_LINK
                     if ident in above:
                         continue
-                    if ident in self._barred and folder != self._root:
+                    if ident in self._barred:
                         self._left_out.add(folder)
                         continue
                     self._entered.add(ident)

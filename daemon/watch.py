@@ -138,6 +138,7 @@ class _Source(Protocol):
 
 _EVENT = struct.Struct("iIII")  # struct inotify_event: wd, mask, cookie, len; then the name, see inotify(7)
 _BUFFER_BYTES = 1 << 17
+_SECOND_HALF_MS = 2
 _CALM_S = 60.0
 
 
@@ -202,8 +203,15 @@ class _Instance:
 
     def read(self) -> list[_Event]:
         """Wait for events and give those there are; none once `interrupt` was called."""
-        ready = {descriptor for descriptor, _ in self._poll.poll()}
-        if self._end_of_wait in ready:
+        events = self._read_within(None)
+        if events and events[-1].mask & _IN.IN_MOVED_FROM:
+            # Read right between the halves of a rename, perhaps: the kernel queues them one after the other.
+            events += self._read_within(_SECOND_HALF_MS)
+        return events
+
+    def _read_within(self, timeout_ms: int | None) -> list[_Event]:
+        ready = {descriptor for descriptor, _ in self._poll.poll(timeout_ms)}
+        if not ready or self._end_of_wait in ready:
             return []
         return list(_parsed(os.read(self._descriptor, _BUFFER_BYTES)))
 
@@ -388,9 +396,8 @@ class _Inotify:
 
     def _understood(self, events: list[_Event]) -> list[Hint]:
         hints: list[Hint] = []
-        # The kernel queues both halves of a rename one right after the other. A first half without the second
-        # in what was read is taken for a move out, and the second, if it comes next, for a move in: so nothing
-        # need wait for a timer.
+        # A first half of a rename without the second in what was read is taken for a move out, and the second,
+        # should it come later, for a move in: so nothing need be kept and wait for a timer.
         moves = _Moves({event.cookie for event in events if event.mask & _IN.IN_MOVED_TO})
         for event in events:
             for tree in list(self._trees.values()):

@@ -149,7 +149,9 @@ def counts(db: apsw.Connection) -> dict[str, int]:
 
 
 def _imports(db: apsw.Connection, which: str, values: tuple[str, ...] = ()) -> list[Import]:
-    return [
-        Import(*(*row[:5], bytes(row[5]), *row[6:11], None if row[11] is None else _PLAN.decode(row[11])))
-        for row in rows(db, _SELECT + which, values)
-    ]
+    return [_import(row) for row in rows(db, _SELECT + which, values)]
+
+
+def _import(row: list[Any]) -> Import:
+    *plain, plan = row
+    return Import(*plain, plan=None if plan is None else _PLAN.decode(plan))

@@ -329,4 +329,9 @@ def has_present_location(db: apsw.Connection, model: str, besides: str = "") -> 
 
 
 def _locations(db: apsw.Connection, which: str, values: tuple[str | int, ...]) -> list[Location]:
-    return [Location(*(*row[:7], bool(row[7]))) for row in rows(db, _LOCATION + which, values)]
+    return [_location(row) for row in rows(db, _LOCATION + which, values)]
+
+
+def _location(row: list[Any]) -> Location:
+    *plain, lost = row
+    return Location(*plain, lost=bool(lost))

@@ -387,7 +387,10 @@ def _pendings(db: apsw.Connection, select: str, values: tuple[str | int, ...]) -
     return [_pending(row) for row in rows(db, select, values)]
 
 
-def _pending(row: Any) -> Pending:
-    given, header = frozenset(msgspec.json.decode(row[10])), msgspec.json.decode(row[19])
-    written, in_place = bool(row[11]), bool(row[12])
-    return Pending(*(*row[:9], texts_of(row[9]), given, written, in_place, *row[13:19], header, row[20]))
+def _pending(row: list[Any]) -> Pending:
+    fields = dict(zip(Pending.__struct_fields__, row, strict=True))
+    fields["texts"] = texts_of(fields["texts"])
+    fields["given"] = frozenset(msgspec.json.decode(fields["given"]))
+    fields["header"] = msgspec.json.decode(fields["header"])
+    fields["written"], fields["in_place"] = bool(fields["written"]), bool(fields["in_place"])
+    return Pending(**fields)

@@ -49,9 +49,9 @@ class StandIn:
         """Answer a request with a value; a second call for it is its second answer."""
         self.answers.setdefault((method, path), []).append(Said(status, value, **how))
 
-    def does(self, method: str, path: str, answer: Callable[[Asked], Said]) -> None:
-        """Answer a request by a function of it."""
-        self.answers.setdefault((method, path), []).append(answer)
+    def takes(self, method: str, path: str, value: dict[str, Any]) -> None:
+        """Answer a change with the value as it is after it."""
+        self.answers.setdefault((method, path), []).append(lambda asked: Said(200, value | asked.body))
 
     def reply(self, asked: Asked) -> Said:
         """Give the answer to a request."""
@@ -65,15 +65,14 @@ class StandIn:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: "_Server"
 
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         url = urlsplit(self.path)
-        said = self.server.stand_in.reply(
-            Asked(self.command, url.path, parse_qs(url.query), dict(self.headers.items()), body)
-        )
+        assert isinstance(self.server, _Server)
+        stand_in = self.server.stand_in
+        said = stand_in.reply(Asked(self.command, url.path, parse_qs(url.query), dict(self.headers.items()), body))
         self.close_connection = True
         if said.breaks:
             return
@@ -85,11 +84,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(block)
             self.wfile.flush()
         if said.stays:
-            self.server.stand_in.ending.wait(20)
+            stand_in.ending.wait(20)
 
     do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server asks for
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_: Any, **__: Any) -> None:
         """Say nothing."""
 
 
@@ -97,7 +96,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     stand_in: StandIn
 
-    def handle_error(self, *_: object) -> None:
+    def handle_error(self, *_: Any, **__: Any) -> None:
         """A caller that hangs up is no error."""
 
 

@@ -5,10 +5,9 @@ import json
 import time
 
 import pytest
+from hikaze.daemon.terminal import Screen, inert, moment, number, size, table
 from hypothesis import given
 from hypothesis import strategies as st
-
-from hikaze.daemon.terminal import Screen, inert, moment, number, size, table
 
 
 class Terminal(io.StringIO):

@@ -538,23 +538,44 @@ LIMITED = """
 """
 
 
-@linux_only
-def test_shortage(root: Path) -> None:
-    """Folders that the system's limit leaves unwatched are counted, and watched once the limit is lifted."""
-    in_namespace = ["unshare", "--user", "--map-root-user", sys.executable]
+UNMOUNTED = """
+    import queue, subprocess, sys
+    from hikaze.daemon.watch import Watcher
+
+    root = sys.argv[1]
+    subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
+    hints = queue.Queue()
+    watcher = Watcher(hints.put)
+    watcher.watch(root)
+    subprocess.run(["umount", root], check=True)
+    print(hints.get(timeout=2).kind, len(watcher.watched()))
+    watcher.close()
+"""
+
+
+def run_in_namespace(script: str, root: Path) -> str:
+    """Run a script as the root of a user namespace, with limits and mounts of its own; give what it printed."""
+    in_namespace = ["unshare", "--user", "--map-root-user", "--mount", sys.executable]
     try:
         subprocess.run([*in_namespace, "-c", ""], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("a private limit needs a user namespace, which this system does not allow")
+        pytest.skip("this needs a user namespace, which this system does not allow")
+    command = [*in_namespace, "-c", textwrap.dedent(script), str(root)]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert run.stderr == ""
+    return run.stdout
 
-    run = subprocess.run(
-        [*in_namespace, "-c", textwrap.dedent(LIMITED), str(root)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
 
-    assert (run.stdout, run.stderr) == ("10 31\nNone\n", "")
+@linux_only
+def test_shortage(root: Path) -> None:
+    """Folders that the system's limit leaves unwatched are counted, and watched once the limit is lifted."""
+    assert run_in_namespace(LIMITED, root) == "10 31\nNone\n"
+
+
+@linux_only
+def test_unmounted(root: Path) -> None:
+    """A watched folder whose file system is unmounted is gone, though its mount point is still there."""
+    assert run_in_namespace(UNMOUNTED, root) == "folder-gone 0\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""The three tiers of a picture, beside the encoding of the largest alone."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+
+from PIL import Image
+
+from hikaze.daemon.pictures import METHOD, QUALITIES, write_tiers
+
+from .desk import Desk
+from .measure import Row, seconds, side_by_side, times_the_floor_at_least, times_the_floor_at_most
+
+TIMES = 5
+SIZE = (1024, 1536)
+
+
+def rows(desk: Desk) -> Iterator[Row]:
+    """One picture, and two at once."""
+    desk.tell("tiers: high alone, all three, two pictures at once, in turn")
+    folder = desk.folder("pictures")
+    paths = [os.path.join(folder, f"{number}.png") for number in range(2)]
+    picture = _picture()
+    for path in paths:
+        picture.save(path)
+    with ThreadPoolExecutor(2) as pool:
+        high, one, two = side_by_side(
+            TIMES,
+            lambda: picture.save(BytesIO(), "WEBP", quality=QUALITIES["high"], method=METHOD),
+            lambda: _make(paths[0]),
+            lambda: list(pool.map(_make, paths)),
+        )
+    yield Row(
+        f"three tiers of a {SIZE[0]}x{SIZE[1]} PNG",
+        "WebP encode of `high` alone",
+        high,
+        one,
+        seconds,
+        times_the_floor_at_most(1.9),
+        "with decoding the PNG, and durable files",
+    )
+    yield Row(
+        "tiers of two pictures at once",
+        "one after the other",
+        2 * one,
+        two,
+        seconds,
+        times_the_floor_at_most(0.6),
+        f"{2 * one / two:.2f} x the rate of one",
+    )
+
+
+def _make(path: str) -> None:
+    write_tiers(path, lambda tier: f"{path}.{tier}.webp")
+
+
+def _picture() -> Image.Image:
+    """Make a picture with smooth parts, edges and grain, as generated ones have."""
+    width, height = SIZE
+    smooth = Image.merge(
+        "RGB",
+        (
+            Image.linear_gradient("L").resize(SIZE),
+            Image.radial_gradient("L").resize(SIZE),
+            Image.linear_gradient("L").rotate(90).resize(SIZE),
+        ),
+    )
+    edges = Image.effect_noise((width // 32, height // 32), 90).resize(SIZE, Image.Resampling.NEAREST)
+    grain = Image.effect_noise(SIZE, 20)
+    return Image.blend(Image.blend(smooth, edges.convert("RGB"), 0.35), grain.convert("RGB"), 0.2)

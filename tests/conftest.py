@@ -1,0 +1,57 @@
+"""What tests of every folder share."""
+
+from collections.abc import Callable, Iterable
+
+import apsw
+import pytest
+from hikaze.events.catalog import Event, File
+from hikaze.events.log import EventLog, New
+from hikaze.projections.runner import Views
+
+Replay = Callable[[Iterable[Event]], apsw.Connection]
+
+
+def stream_of(event: Event) -> str:
+    """Give the stream that the daemon puts an event into."""
+    name = type(event).__name__
+    if name.startswith("Location"):
+        return f"files/{getattr(event, 'model', '')}"
+    for field, prefix in (("op", "import"), ("trash", "trash"), ("root", "root")):
+        if hasattr(event, field) and name.startswith(("Import", "File", "Root")):
+            return f"{prefix}/{getattr(event, field)}"
+    if name.startswith("Pending"):
+        return f"pending/{getattr(event, 'pending', 0)}"
+    if name.startswith(("Model", "Image", "Cover")):
+        return f"model/{getattr(event, 'model', '')}"
+    return f"tag/{getattr(event, 'tag', 0)}"
+
+
+def write_history(log: EventLog, history: Iterable[Event]) -> None:
+    """Append events to a log in one transaction, each as an action of its own."""
+    log.begin()
+    for number, event in enumerate(history, 1):
+        log.append([New(stream_of(event), event)], actor="page", action=number.to_bytes(16, "big"))
+    log.commit()
+
+
+@pytest.fixture
+def replay() -> Replay:
+    """Give the read tables that a history leads to: history in, answer out. The clock ticks once an event."""
+
+    def replay_(history: Iterable[Event]) -> apsw.Connection:
+        ticks = iter(range(1, 1_000_000))
+        log = EventLog(":memory:", clock=lambda: next(ticks))
+        write_history(log, history)
+        return Views(":memory:", log).db
+
+    return replay_
+
+
+@pytest.fixture
+def file() -> Callable[..., File]:
+    """Make the file of an event from a path and what of it matters."""
+
+    def file_(path: str, root: int = 1, size: int = 10, mtime_ns: int = 5, ino: int = 7) -> File:
+        return File(path, root, size, mtime_ns, 1, ino)
+
+    return file_

@@ -1,0 +1,291 @@
+"""The API keeps the promises of its description: every route is in it, and every answer has the form it says."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from aiohttp import ClientSession, FormData, UnixConnector
+from hikaze.daemon import app as root
+from hikaze.daemon import shapes
+from hikaze.daemon.config import Config
+from hikaze.daemon.folders import folders_of
+from hikaze.daemon.instance import prepare
+from hikaze.daemon.library import Library
+from hikaze.daemon.listen import listen
+from hikaze.daemon.openapi import document, plain_path
+from hikaze.daemon.roots import adjust
+from hikaze.daemon.routes import API
+from openapi_spec_validator import validate
+from PIL import Image
+from safetensors.numpy import save_file
+
+Call = Callable[..., Awaitable[tuple[int, Any]]]
+
+
+@contextlib.asynccontextmanager
+async def serving(data: str) -> AsyncIterator[tuple[Call, Any]]:
+    """Run every part of the daemon but the process, and give a way to call its socket."""
+    config = Config(data, None, (("loras", f"{data}/loras"),), (f"{data}/pending",), "127.0.0.1", 0, f"{data}/s.sock")
+    prepare(data)
+    os.makedirs(f"{data}/loras", exist_ok=True)
+    plan = folders_of(config, data)
+    library = Library(data, host=bytes(16))
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(library.close)
+        library.start()
+        services = root._build(config, plan, library, asyncio.Event(), root.STEPS)
+        await library.write(lambda db: adjust(db, plan.wanted), actor="daemon")
+        await listen(config, services, stack)
+        services.observer.start()
+        stack.push_async_callback(services.observer.close)
+        services.importer.start()
+        stack.push_async_callback(services.importer.close)
+        session = await stack.enter_async_context(ClientSession(connector=UnixConnector(f"{data}/s.sock")))
+
+        async def call(method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any]:
+            headers = {"X-Hikaze": "1"} | more.pop("headers", {})
+            async with session.request(
+                method, "http://localhost" + path, json=json, headers=headers, **more
+            ) as response:
+                raw = await response.read()
+                told = msgspec.json.decode(raw) if "json" in response.content_type else raw
+                return response.status, told
+
+        yield call, services
+
+
+def drive(tmp_path: Any, story: Callable[[Call, Any], Awaitable[None]]) -> None:
+    """Run a story against a daemon in a folder of its own."""
+
+    async def main() -> None:
+        async with serving(str(tmp_path)) as (call, services):
+            await story(call, services)
+
+    asyncio.run(main())
+
+
+def a_lora(path: Any, seed: int = 1) -> None:
+    """Write a file with the shape of a LoRA."""
+    down = np.full((4, 8), seed, dtype=np.float32)
+    part = path.with_suffix(".part")
+    save_file({"lora_unet_a.lora_down.weight": down, "lora_unet_a.lora_up.weight": down.T.copy()}, part)
+    part.rename(path)
+
+
+async def pending_of(call: Call, count: int = 1) -> list[dict[str, Any]]:
+    """Wait until so many pending models are listed."""
+    items: list[dict[str, Any]] = []
+    for _ in range(200):
+        items = (await call("GET", "/api/migration/pending_models"))[1]["items"]
+        if len(items) == count:
+            return items
+        await asyncio.sleep(0.02)
+    raise AssertionError(items)
+
+
+def test_description_is_valid_and_complete() -> None:
+    """The description is valid OpenAPI and names exactly the routes that are served."""
+    described = document([route for route in API if route.path != "/api/openapi.json"])
+    validate(described)
+
+    told = {(method.upper(), path) for path, those in described["paths"].items() for method in those}
+    assert told == {(route.method, plain_path(route.path)) for route in API}
+
+
+def test_answers_have_the_described_form(tmp_path: Any) -> None:
+    """Every answer decodes, strictly, as what the description says of it."""
+    by_route = {(route.method, plain_path(route.path)): route for route in API}
+    seen: set[tuple[str, str]] = set()
+
+    async def story(call: Call, services: Any) -> None:
+        async def check(method: str, path: str, route: str, status: int, json: Any = None, **more: Any) -> Any:
+            got, value = await call(method, path, json, **more)
+            assert got == status, (method, path, value)
+            shape = by_route[method, route].answers.get(status, shapes.Problem)
+            if not isinstance(shape, str):
+                _strictly(value, shape)
+            seen.add((method, route))
+            return value
+
+        services.url = "http://x"
+        a_lora(tmp_path / "pending" / "a.safetensors")
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "p.png")
+        (first,) = await pending_of(call)
+        number = first["id"]
+        await check("GET", "/api/status", "/api/status", 200)
+        await check("GET", "/api/migration/pending_models", "/api/migration/pending_models", 200)
+        one = "/api/migration/pending_model"
+        await check("GET", f"{one}?id={number}", one, 200)
+        await check("PATCH", f"{one}?id={number}", one, 200, {"tags": ["x"], "description": "d"})
+        await check("GET", f"{one}?id=99", one, 404)
+        picture = "/api/images/pending/{id}"
+        await check("POST", f"/api/images/pending/{number}", picture, 201, data=_form(tmp_path))
+        await check("GET", f"/api/images/pending/{number}", picture, 200)
+        way_in = "/api/migration/import_a_model"
+        done = await check("POST", way_in, way_in, 200, {"id": number})
+        sha = done["sha256"]
+        await check("GET", "/api/models", "/api/models", 200)
+        await check("GET", f"/api/models?path={done['path']}", "/api/models", 200)
+        await check("GET", "/api/models?path=/nowhere", "/api/models", 404)
+        await check("GET", f"/api/models/{sha}", "/api/models/{sha256}", 200)
+        await check("PATCH", f"/api/models/{sha}", "/api/models/{sha256}", 200, {"favorite": True})
+        await check("GET", "/api/models/get_types", "/api/models/get_types", 200)
+        tags = await check("GET", "/api/tags", "/api/tags", 200)
+        await check("POST", "/api/tags", "/api/tags", 201, {"name": "new"})
+        await check("POST", "/api/tags", "/api/tags", 200, {"name": "NEW"})
+        tag = tags["items"][0]["id"]
+        await check("PATCH", f"/api/tags/{tag}", "/api/tags/{id}", 200, {"name": "y"})
+        await check("DELETE", f"/api/tags/{tag}", "/api/tags/{id}", 200)
+        await check("POST", "/api/images/upload", "/api/images/upload", 201, data=_form(tmp_path, sha256=sha))
+        await check("GET", f"/api/images/get_sample_imgs?sha256={sha}", "/api/images/get_sample_imgs", 200)
+        await check("GET", f"/api/images/get_img_count?sha256={sha}", "/api/images/get_img_count", 200)
+        await check("GET", f"/api/images/{sha}_0.webp", "/api/images/{sha256}_{seq}.webp", 200)
+        await check("GET", f"/api/images/{sha}.webp?quality=low", "/api/images/{sha256}.webp", 200)
+        await check("DELETE", f"/api/images/delete?sha256={sha}&seq=0", "/api/images/delete", 200)
+        a_lora(tmp_path / "pending" / "b.safetensors")
+        (second,) = await pending_of(call)
+        await check("POST", way_in, way_in, 409, {"id": second["id"]})
+        await check("POST", way_in, way_in, 202, {"id": "all", "conflict_strategy": "ignore"})
+        await check("DELETE", way_in, way_in, 200)
+        while (await call("GET", "/api/status"))[1]["imports"]["running"]:
+            await asyncio.sleep(0.02)
+        await check("DELETE", f"{one}?id={second['id']}", one, 200)
+        await check("POST", "/api/scan", "/api/scan", 200)
+        await check("GET", "/api/events", "/api/events", 200)
+        await check("POST", "/api/session", "/api/session", 200, {})
+        await check("POST", "/api/session", "/api/session", 401, {"code": "wrong"})
+        await check("GET", "/api/openapi.json", "/api/openapi.json", 200)
+
+    drive(tmp_path, story)
+    assert seen == set(by_route)
+
+
+def _form(tmp_path: Any, **fields: str) -> FormData:
+    form = FormData(fields)
+    form.add_field("image", (tmp_path / "p.png").read_bytes(), filename="p.png")
+    return form
+
+
+def _strictly(value: Any, shape: Any) -> None:
+    """Decode with every unknown field refused, also in what is inside."""
+    shapes_ = shape if isinstance(shape, tuple) else (shape,)
+    assert any(_is(value, one) for one in shapes_), value
+
+
+def _is(value: Any, shape: Any) -> bool:
+    try:
+        return msgspec.to_builtins(msgspec.convert(value, shape)) == value
+    except msgspec.ValidationError:
+        return False
+
+
+BAD: tuple[tuple[str, str, Any, int], ...] = (
+    ("GET", "/api/nothing", None, 404),
+    ("PUT", "/api/models", None, 405),
+    ("GET", "/api/models?limit=0", None, 422),
+    ("GET", "/api/models?limit=1001", None, 422),
+    ("GET", "/api/models?limit=x", None, 422),
+    ("GET", "/api/models?sort=colour", None, 422),
+    ("GET", "/api/models?cursor=zzz", None, 422),
+    ("GET", "/api/models/sha256", None, 404),
+    ("GET", "/api/models/" + "0" * 64, None, 404),
+    ("PATCH", "/api/models/" + "0" * 64, {"name": "x"}, 404),
+    ("PATCH", "/api/models/" + "0" * 64, {"nom": "x"}, 422),
+    ("GET", "/api/migration/pending_model", None, 422),
+    ("GET", "/api/migration/pending_model?id=-1", None, 422),
+    ("POST", "/api/migration/import_a_model", {"id": 7}, 404),
+    ("POST", "/api/migration/import_a_model", {"id": [7]}, 404),
+    ("POST", "/api/migration/import_a_model", {"id": "some"}, 422),
+    ("POST", "/api/migration/import_a_model", {"id": 7, "conflict_strategy": "guess"}, 422),
+    ("POST", "/api/migration/import_a_model", {"id": 7, "type": "../x"}, 422),
+    ("POST", "/api/tags", {"name": " "}, 422),
+    ("POST", "/api/tags", {"name": 5}, 422),
+    ("PATCH", "/api/tags/5", {"name": "x"}, 404),
+    ("DELETE", "/api/tags/x", None, 422),
+    ("GET", "/api/images/get_sample_imgs", None, 422),
+    ("GET", "/api/images/" + "0" * 64 + "_0.webp", None, 404),
+    ("GET", "/api/images/" + "0" * 64 + ".webp?quality=best", None, 404),
+    ("GET", "/api/images/pending/1", None, 404),
+    ("POST", "/api/images/upload", {"image": "x"}, 415),
+    ("GET", "/api/events?after=-1", None, 422),
+)
+
+
+def test_bad_input_gets_a_clear_error_and_changes_nothing(tmp_path: Any) -> None:
+    """What cannot be gets a problem document of its status, and the library stays as it was."""
+
+    async def story(call: Call, _services: Any) -> None:
+        _, before = await call("GET", "/api/models")
+        for method, path, json, status in BAD:
+            got, problem = await call(method, path, json)
+            assert got == status, (method, path, problem)
+            assert msgspec.convert(problem, shapes.Problem).status == status
+        assert (await call("GET", "/api/models"))[1] == before
+        assert (await call("GET", "/api/tags"))[1]["items"] == []
+
+    drive(tmp_path, story)
+
+
+def test_broken_json_is_told_apart_from_wrong_json(tmp_path: Any) -> None:
+    """A body that is no JSON gets 400, one that is not what is taken 422."""
+
+    async def story(call: Call, _services: Any) -> None:
+        assert (await call("POST", "/api/tags", data=b"{"))[0] == 400
+        assert (await call("POST", "/api/tags", data=b"\xff"))[0] == 400
+        assert (await call("POST", "/api/tags", data=b'{"name":' + b"[" * 100_000))[0] in (400, 422)
+        assert (await call("POST", "/api/tags", data=b"[]"))[0] == 422
+        assert (await call("POST", "/api/tags", data=b""))[0] == 400
+
+    drive(tmp_path, story)
+
+
+def test_a_write_repeated_under_its_key_is_done_once(tmp_path: Any) -> None:
+    """The same Idempotency-Key and body again give the first answer; another body is refused."""
+
+    async def story(call: Call, _services: Any) -> None:
+        key = {"headers": {"Idempotency-Key": "k1"}}
+        first = await call("POST", "/api/tags", {"name": "a"}, **key)
+        again = await call("POST", "/api/tags", {"name": "a"}, **key)
+        assert first == (201, {"id": 1, "name": "a", "position": first[1]["position"], "merged": False})
+        assert again == first
+        assert (await call("POST", "/api/tags", {"name": "b"}, **key))[0] == 422
+
+    drive(tmp_path, story)
+
+
+def test_lost_updates_are_refused(tmp_path: Any) -> None:
+    """A change made on an older version than the newest gets 412, and a fresh one goes through."""
+
+    async def story(call: Call, _services: Any) -> None:
+        a_lora(tmp_path / "pending" / "a.safetensors")
+        (found,) = await pending_of(call)
+        _, done = await call("POST", "/api/migration/import_a_model", {"id": found["id"]})
+        path = f"/api/models/{done['sha256']}"
+        _, model = await call("GET", path)
+        fresh = {"headers": {"If-Match": f'"{model["version"]}"'}}
+        assert (await call("PATCH", path, {"name": "mine"}, **fresh))[0] == 200
+        assert (await call("PATCH", path, {"name": "theirs"}, **fresh))[0] == 412
+        assert (await call("GET", path))[1]["name"] == "mine"
+
+    drive(tmp_path, story)
+
+
+def test_two_daemons_cannot_share_a_socket(tmp_path: Any) -> None:
+    """A socket that somebody serves is not taken over."""
+    from hikaze.daemon.listen import CannotStart, _bind_unix
+
+    bound = _bind_unix(str(tmp_path / "s.sock"))
+    with pytest.raises(CannotStart, match="another daemon serves"):
+        _bind_unix(str(tmp_path / "s.sock"))
+    bound.close()
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(tmp_path / "old.sock"))
+    stale.close()
+
+    _bind_unix(str(tmp_path / "old.sock")).close()
