@@ -6,7 +6,7 @@ ARGS ?=
 PYTHON ?=
 export PYTHON
 
-.PHONY: help run test test-fast check lint types packaging format lock clean
+.PHONY: help run test test-fast bench check lint types packaging format lock clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -22,6 +22,10 @@ test: ## all tests, with whatever they need (as root this may install Debian pac
 test-fast: ## the tests without a browser and without ComfyUI, for every minute
 	@sh tools/venv.sh dev
 	@exec .venv/bin/pytest -m "not browser and not comfyui and not slow and not packaging" $(ARGS)
+
+bench: ## what it can do, each figure beside a floor: make bench ARGS="hash scan"
+	@sh tools/venv.sh run
+	@exec .venv/bin/python -m bench $(ARGS)
 
 check: lint types packaging ## what CI checks besides the tests
 

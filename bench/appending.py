@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 import apsw
-
 from hikaze.events.catalog import Event, ModelImported, ModelTagged, ModelUntagged, TagCreated
 from hikaze.events.log import EventLog, New, Stored
 from hikaze.events.writer import Decision, Projector, Writer

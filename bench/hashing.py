@@ -52,8 +52,7 @@ def rows(desk: Desk) -> Iterator[Row]:
 def _written(path: str, size: int) -> str:
     block = os.urandom(1 << 20)
     with open(path, "wb") as file:
-        for _ in range(max(1, size >> 20)):
-            file.write(block)
+        file.writelines(block for _ in range(max(1, size >> 20)))
         file.flush()
         os.fsync(file.fileno())
     return path

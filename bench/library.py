@@ -22,12 +22,8 @@ RARE = 20  # models that carry the rare tag
 TYPE = "loras"
 MODEL_ROOT, DROP_ROOT = 1, 2
 
-_ADJECTIVES = (
-    "amber blue calm dark eager frozen gentle hollow iron jade keen lunar misty neon old pale quiet red".split()
-)
-_NOUNS = (
-    "anime bird castle dress eyes forest ghost hair ink jacket knight lake mecha noise ocean portrait queen".split()
-)
+_ADJECTIVES = ("amber", "blue", "calm", "dark", "eager", "frozen", "gentle", "hollow", "iron", "jade", "keen", "lunar")
+_NOUNS = ("anime", "castle", "dress", "eyes", "forest", "ghost", "hair", "ink", "jacket", "knight", "lake", "portrait")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from statistics import median
 from urllib.parse import urlencode
 
 import apsw
-
 from hikaze.projections.library import Query, page
 from hikaze.projections.runner import reader
 

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
+from hikaze.daemon.pictures import METHOD, QUALITIES, write_tiers
 from PIL import Image
 
-from hikaze.daemon.pictures import METHOD, QUALITIES, write_tiers
-
 from .desk import Desk
-from .measure import Row, seconds, side_by_side, times_the_floor_at_least, times_the_floor_at_most
+from .measure import Row, seconds, side_by_side, times_the_floor_at_most
 
 TIMES = 5
 SIZE = (1024, 1536)

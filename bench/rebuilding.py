@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import Any
 
 import apsw
-
 from hikaze.events.codec import Codec
 from hikaze.events.log import EventLog
 
@@ -58,7 +57,7 @@ def _select(library: Library) -> None:
 def _decode(library: Library) -> None:
     codec = Codec()
     with closing(apsw.Connection(library.log, flags=apsw.SQLITE_OPEN_READONLY)) as db:
-        kinds = db.execute("SELECT id, name, schema FROM kinds").fetchall()
+        kinds: list[Any] = db.execute("SELECT id, name, schema FROM kinds").fetchall()
         decoders = {number: codec.decoder((name, schema)) for number, name, schema in kinds}
         for kind, body in db.execute("SELECT kind, body FROM events ORDER BY position"):
             decoders[kind](body)
@@ -84,12 +83,11 @@ class _Final:
         self._path = library.views + ".floor"
         with closing(apsw.Connection(library.views, flags=apsw.SQLITE_OPEN_READONLY)) as db:
             made = "FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
-            self._tables = db.execute(f"SELECT sql {made} AND type = 'table'").fetchall()  # noqa: S608
-            self._indexes = db.execute(f"SELECT sql {made} AND type = 'index'").fetchall()  # noqa: S608
-            names = db.execute(f"SELECT name {made} AND type = 'table'").fetchall()  # noqa: S608
-            self._rows: dict[str, list[tuple[Any, ...]]] = {
+            self._tables: list[Any] = db.execute(f"SELECT name, sql {made} AND type = 'table'").fetchall()
+            self._indexes: list[Any] = db.execute(f"SELECT sql {made} AND type = 'index'").fetchall()
+            self._rows: dict[str, list[Any]] = {
                 name: db.execute(f'SELECT * FROM "{name}"').fetchall()  # noqa: S608
-                for (name,) in names
+                for name, _ in self._tables
             }
 
     def write(self) -> None:
@@ -100,7 +98,7 @@ class _Final:
             db.pragma("synchronous", "off")
             db.pragma("cache_size", -256_000)
             db.execute("BEGIN")
-            for (sql,) in self._tables:
+            for _, sql in self._tables:
                 db.execute(sql)
             for name, rows in self._rows.items():
                 if rows:

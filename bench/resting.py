@@ -66,7 +66,7 @@ def rows(desk: Desk) -> Iterator[Row]:
 
 
 def _bare_memory() -> float:
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         [sys.executable, "-c", "print(flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None

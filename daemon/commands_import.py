@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from .client import Message, Refused
+from .client import Broken, Message, NoDaemon, Refused
 from .commands import SHORT_HASH, CommandError, Desk, report, watched
 from .terminal import Progress, number
 
@@ -18,6 +18,7 @@ _OUTCOMES = {
 }
 _TROUBLES = ("conflict", "failed", "cancelled")
 _GOES_ON = "the daemon goes on importing; `hikazed status` shows how far it is"
+_LATER = "the daemon stopped before all was imported; `hikazed run` takes up the rest where it was"
 _ADVICE = "say with --on-conflict merge, override, ignore or delete what to do"
 
 
@@ -71,7 +72,10 @@ def _import_many(desk: Desk) -> int:
     queued = client.send("POST", IMPORT, _wish(desk, chosen))
     if desk.args.no_wait:
         return _give_queued(desk, queued)
-    outcomes = _outcomes(desk, before, queued, names) if queued["queued"] else []
+    try:
+        outcomes = _outcomes(desk, before, queued, names) if queued["queued"] else []
+    except (NoDaemon, Broken) as error:
+        raise CommandError(_LATER) from error
     if desk.json:
         desk.screen.json({"items": outcomes, "next": None})
     else:

@@ -64,16 +64,25 @@ def unheard(_done: int) -> None:
     """Take a report of progress that nobody waits for."""
 
 
-def hash_file(path: str, *, progress: Callable[[int], None] = unheard, stop: threading.Event | None = None) -> Hashed:
+def hash_file(
+    path: str,
+    *,
+    progress: Callable[[int], None] = unheard,
+    stop: threading.Event | None = None,
+    read_ahead: bool = True,
+) -> Hashed:
     """Hash a whole file; `progress` gets the bytes done, about ten times a second and at the end.
 
+    `read_ahead` reads in a second thread. Leave it out where as many files are hashed at once as there are
+    cores: on two cores two files then take 1.96 times one's rate together, else 1.5 times.
     Raises `FileChanged` when the file did not hold still, `Cancelled` within one block of `stop` being set,
     `NotRegular`, and what the system says (`OSError`) when the file cannot be opened or read.
     """
     digest = hashlib.sha256()
     with open_regular(path) as source:
         status = os.fstat(source.fileno())
-        with closing(read_steadily(source, status, progress=progress, stop=stop)) as blocks:
+        reading = read_steadily(source, status, progress=progress, stop=stop, read_ahead=read_ahead)
+        with closing(reading) as blocks:
             for block in blocks:
                 digest.update(block)
     return Hashed(digest.hexdigest(), status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
@@ -100,6 +109,7 @@ def read_steadily(
     *,
     progress: Callable[[int], None] = unheard,
     stop: threading.Event | None = None,
+    read_ahead: bool = True,
 ) -> Generator[memoryview]:
     """Give a file's bytes in blocks, each valid until the next is asked for; close it if you leave early.
 
@@ -109,7 +119,8 @@ def read_steadily(
     """
     done = checked = 0
     told = time.monotonic()
-    with closing(_read_ahead(source, before.st_size)) as blocks:
+    read = _read_ahead if read_ahead else _read_in_turn
+    with closing(read(source, before.st_size)) as blocks:
         for block in blocks:
             if stop is not None and stop.is_set():
                 raise Cancelled(f"Reading {named(source.name)} was cancelled: start it again when you want to.")
@@ -193,6 +204,20 @@ def _read_ahead(source: FileIO, size: int) -> Generator[memoryview]:
                 reader.submit(cache.leave_behind, done)
     finally:
         reader.shutdown(cancel_futures=True)
+        cache.leave_behind(done + _CACHE_WINDOW)
+
+
+def _read_in_turn(source: FileIO, size: int) -> Generator[memoryview]:
+    """Give what `_read_ahead` gives, reading each block when it is asked for."""
+    cache = _CacheBehind(source.fileno(), size)
+    buffer = memoryview(bytearray(min(_BLOCK, max(size, 1))))
+    done = 0
+    try:
+        while done < size and (count := source.readinto(buffer[: size - done])):
+            yield buffer[:count]
+            done += count
+            cache.leave_behind(done)
+    finally:
         cache.leave_behind(done + _CACHE_WINDOW)
 
 

@@ -415,12 +415,7 @@ def _as_merged(db: apsw.Connection, job: Job, subject: Pending) -> list[New]:
     model = job.planned.model
     known = models.get(db, model)
     assert known is not None
-    fields = {
-        name: getattr(subject.texts, name)
-        for name in Texts.__struct_fields__
-        if getattr(known.texts, name) == getattr(Texts(), name)
-        and getattr(subject.texts, name) != getattr(Texts(), name)
-    }
+    fields = _differing(known.texts, _filled(known.texts, subject.texts))
     have = tags.of_model(db, model)
     events: list[Event] = [ModelEdited(model, Changes(**fields))] if fields else []
     events += [ModelTagged(model, tag) for tag in tags.of_pending(db, job.pending) if tag not in have]

@@ -86,9 +86,9 @@ _ALL: tuple[Route, ...] = (
         "POST",
         "/api/tags",
         routes_models.create_tag,
-        "Make a tag (201); one that exists is given as it is (200)",
+        "Make a tag; one that exists is given as it is",
         body=shapes.TagBody,
-        answers={200: shapes.TagWritten, 201: shapes.TagWritten},
+        answers={200: shapes.TagWritten},
     ),
     Route(
         "PATCH",
@@ -133,7 +133,7 @@ _ALL: tuple[Route, ...] = (
         routes_images.upload_image,
         "Give a model a picture (PNG, JPEG, WebP, GIF, AVIF)",
         body={"image": bytes, "sha256": str},
-        answers={201: shapes.ImageWritten},
+        answers={200: shapes.ImageWritten},
         problems=(404, 413, 415),
     ),
     Route(
@@ -179,7 +179,7 @@ _ALL: tuple[Route, ...] = (
         "Give a pending model a picture, in place of the one it has",
         params=(Param("id", "a pending model's id", int, where="path"),),
         body={"image": bytes},
-        answers={201: shapes.Written},
+        answers={200: shapes.Written},
         problems=(404, 413, 415),
     ),
     Route(

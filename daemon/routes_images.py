@@ -79,7 +79,7 @@ async def upload_image(services: Services, request: web.Request) -> web.Response
         await asyncio.to_thread(services.store.discard, token)
         raise
     seq, written = await services.gallery.add(sha256, token, **ways)
-    return answer({"base_name": f"{sha256}_{seq}", "seq": seq, "position": written.position}, 201)
+    return answer({"base_name": f"{sha256}_{seq}", "seq": seq, "position": written.position})
 
 
 async def delete_image(services: Services, request: web.Request) -> web.Response:
@@ -187,7 +187,7 @@ async def give_pending_image(services: Services, request: web.Request) -> web.Re
     number_ = whole(request.match_info["id"], "id", least=1)
     token, _ = await _receive(services, request, ())
     written = await services.gallery.give_pending(number_, token, **how(request))
-    return answer({"position": written.position}, 201)
+    return answer({"position": written.position})
 
 
 def _known(services: Services, request: web.Request) -> str:

@@ -86,9 +86,7 @@ async def create_tag(services: Services, request: web.Request) -> web.Response:
     raw = await read_raw(request)
     body: TagBody = await read_body(request, TagBody)
     written = await services.library.write(lambda db: tagging.create(db, body.name), **how(request, raw))
-    value = dict(written.value)
-    created = value.pop("created")
-    return answer(value | {"position": written.position, "merged": False}, 201 if created else 200)
+    return answer(dict(written.value) | {"position": written.position, "merged": False})
 
 
 async def rename_tag(services: Services, request: web.Request) -> web.Response:

@@ -75,13 +75,10 @@ def replace(
 
 
 def create(db: apsw.Connection, name: str) -> Decision:
-    """Make a tag; one that exists already is given as it is. The value is `{id, name, created}`."""
+    """Make a tag; one that exists already is given as it is. The value is `{id, name}`."""
     tagger = Tagger(db)
     (number,) = tagger.ids([name])
-    return Decision(
-        tagger.events,
-        {"id": number, "name": tags.name_of(db, number) or clean(name)} | {"created": bool(tagger.events)},
-    )
+    return Decision(tagger.events, {"id": number, "name": tags.name_of(db, number) or clean(name)})
 
 
 def rename(db: apsw.Connection, tag: int, name: str) -> Decision:

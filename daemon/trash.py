@@ -74,7 +74,11 @@ def plan(path: str, data_dir: str, root: str, trash_id: str) -> Planned:
     """Say where the trash would put a file, and change nothing. Raises `TrashUnavailable`."""
     if not trash_id or trash_id != os.path.basename(trash_id) or trash_id.startswith("."):
         raise ValueError(f"{trash_id!r} is no id for the trash: give a plain name.")
-    entry = os.path.join(trash_folder(path, data_dir, root), trash_id)
+    return planned_in(os.path.join(trash_folder(path, data_dir, root), trash_id), path)
+
+
+def planned_in(entry: str, path: str) -> Planned:
+    """Say again where a file is to go, from the `entry` that `plan` gave: to finish what was begun."""
     file = os.path.join(entry, _name_beside_record(os.path.basename(path)))
     return Planned(path, entry, file, os.path.join(entry, _RECORD))
 

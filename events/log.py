@@ -272,7 +272,7 @@ class EventLog:
         """Append events, in order, as (part of) one action. Call between `begin` and `commit`.
 
         Raises `WrongVersion`, before anything is written, where a stream is not at its expected version. After
-        any other error part of it may be written: roll back.
+        any other error (an event that could not be read back, say) part of it may be written: roll back.
         """
         self._expect(new)
         time_ms = self._clock()
@@ -290,6 +290,7 @@ class EventLog:
         kind, uid = kind_of(item.event), self._uid
         position, version = self.head + 1, version + 1
         id_, body = new_id(time_ms), self._codec.encode(item.event)
+        self._codec.decoder(kind)(body)  # what cannot be read back would be in the way of everything after it
         checksum = _checksum(
             self._chain,
             position,

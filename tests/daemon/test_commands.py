@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -539,6 +540,17 @@ def test_nothing_to_import_is_no_failure(daemon: Any, hikazed: Hikazed) -> None:
     daemon.says("POST", IMPORT, {"queued": 0, "action": "aa", "position": 1234}, 202)
 
     assert hikazed("import", "--all") == (0, "nothing to import\n", "")
+
+
+def test_a_daemon_that_stops_takes_the_imports_up_later(daemon: Any, hikazed: Hikazed) -> None:
+    """Whoever waits is told that nothing is lost."""
+    queue(daemon, DONE[0])
+    (said,) = daemon.answers["GET", "/api/events"]
+    daemon.answers["GET", "/api/events"] = [replace(said, stays=False), replace(said, stream=[], stays=False)]
+
+    code, out, err = hikazed("import", "--all")
+    assert (code, out) == (1, "")
+    assert "`hikazed run` takes up the rest" in err
 
 
 def test_outcomes_are_those_of_one_action() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,15 @@ def written(path: Path, content: bytes) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize("read_ahead", [True, False])
 @pytest.mark.parametrize("size", [0, 1, 2 * MIB - 1, 2 * MIB, 2 * MIB + 1, 8 * MIB, 65 * MIB + 3])
-def test_sha256_of_any_size(tmp_path: Path, size: int):
+def test_sha256_of_any_size(tmp_path: Path, size: int, read_ahead: bool):
     """The hash of a file is that of its bytes, whatever its size is to our blocks and windows."""
     content = os.urandom(1024) * (size // 1024 + 1)
     path = written(tmp_path / "a.safetensors", content[:size])
     status = os.stat(path)
 
-    assert hash_file(path) == Hashed(
+    assert hash_file(path, read_ahead=read_ahead) == Hashed(
         hashlib.sha256(content[:size]).hexdigest(), size, status.st_mtime_ns, status.st_dev, status.st_ino
     )
 
@@ -116,6 +118,7 @@ def replace(path: str) -> None:
     os.replace(path + ".new", path)
 
 
+@pytest.mark.parametrize("read_ahead", [True, False])
 @pytest.mark.parametrize(
     "change",
     [
@@ -128,11 +131,11 @@ def replace(path: str) -> None:
         lambda path: os.truncate(path, 30 * MIB - 1),
     ],
 )
-def test_a_change_while_reading_is_noticed(tmp_path: Path, change):
+def test_a_change_while_reading_is_noticed(tmp_path: Path, change: Callable[[str], None], read_ahead: bool):
     """A file that is written, cut, replaced, moved or deleted while it is read has no hash."""
     path = written(tmp_path / "a.bin", bytes(30 * MIB))
     with open_regular(path) as source:
-        blocks = read_steadily(source, os.fstat(source.fileno()))
+        blocks = read_steadily(source, os.fstat(source.fileno()), read_ahead=read_ahead)
         next(blocks)
         change(path)
         with pytest.raises(FileChanged, match="wait until nothing writes to it"):
@@ -205,7 +208,7 @@ def make_device_link(path: str) -> None:
 
 
 @pytest.mark.parametrize("make", [make_folder, make_pipe, make_device_link])
-def test_what_is_no_file_is_refused(tmp_path: Path, make):
+def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[str], None]):
     """A folder, a pipe nobody writes to and a device are refused at once, by a sentence."""
     path = str(tmp_path / "model.safetensors")
     make(path)

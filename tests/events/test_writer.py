@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import ClassVar
 
 import apsw
+import msgspec
 import pytest
 from hikaze.events.catalog import Event, TagCreated, TagRenamed
-from hikaze.events.codec import Codec
+from hikaze.events.codec import Codec, UnknownEvent
 from hikaze.events.log import EventLog, New, NewerLog, Stored, WrongVersion
 from hikaze.events.writer import Decide, Decision, KeyReused, Unwritable, Writer, Written
 from hikaze.projections import tags
 from hikaze.projections.runner import Views, dump
+
+
+class Blessed(Event, frozen=True, tag="tag-blessed"):
+    """An event that the catalogue of today does not have."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    tag: int
 
 
 class Log(EventLog):
@@ -143,6 +152,8 @@ def broken(db: apsw.Connection) -> Decision:
         (lambda _: Decision([New("tag/9", TagCreated(9, "\ud800"))]), UnicodeEncodeError),
         (lambda _: Decision([New("tag/8", TagCreated(8, "x")), New("tag/9", TagCreated(9, "\ud800"))]), ValueError),
         (lambda _: Decision([New("tag/9", TagCreated(2**70, "x"))]), OverflowError),
+        (lambda _: Decision([New("tag/9", TagCreated(9, None))]), msgspec.ValidationError),  # type: ignore[arg-type]
+        (lambda _: Decision([New("tag/9", Blessed(9))]), UnknownEvent),
     ],
 )
 def test_one_that_fails_leaves_the_others(library: Library, decide: Decide, error: type[Exception]) -> None:
@@ -285,14 +296,6 @@ def test_write_from_a_coroutine(library: Library) -> None:
         return [written.position for written in await asyncio.gather(*writes)]
 
     assert asyncio.run(write()) == [1, 2, 3]
-
-
-class Blessed(Event, frozen=True, tag="tag-blessed"):
-    """An event that the catalogue of today does not have."""
-
-    SCHEMA: ClassVar[int] = 1
-
-    tag: int
 
 
 def test_a_newer_library_is_served_and_not_written(tmp_path: Path) -> None:

@@ -39,3 +39,11 @@ def make_daemon(tmp_path: Path) -> Iterator[Make]:
 def daemon(make_daemon: Make) -> Daemon:
     """Give a daemon that runs."""
     return make_daemon().start()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Give a daemon that runs, the same to all tests of a file: each keeps to names and contents of its own."""
+    daemon = Daemon(tmp_path_factory.mktemp("shared")).start()
+    yield daemon
+    daemon.close()

@@ -101,7 +101,7 @@ class Daemon:
     # The process
 
     def start(self, *, wait: bool = True) -> "Daemon":
-        """Start it, and wait until it is ready."""
+        """Start it, and wait until it serves and watches."""
         assert self.process is None
         with open(self._stderr, "ab") as stderr:
             self.process = subprocess.Popen(
@@ -118,6 +118,7 @@ class Daemon:
             )
         if wait:
             self.wait_ready()
+            self.post("/api/scan")  # from now on a rename is seen as one; before, a file must first lie still for 2 s
         return self
 
     def wait_ready(self) -> str:

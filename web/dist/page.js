@@ -26,6 +26,17 @@ class Refused extends Error {
   }
 }
 
+/** Nobody answers. The stream sees to it that this is said and that the page tries again. */
+class Away extends Error {}
+
+async function reach(path, options) {
+  try {
+    return await fetch(path, { cache: 'no-store', ...options })
+  } catch (error) {
+    throw new Away('hikazed does not answer; try again in a moment.', { cause: error })
+  }
+}
+
 function headers(more = {}) {
   return { Authorization: `Bearer ${keys.token ?? ''}`, 'X-Hikaze': '1', 'X-Hikaze-Actor': 'page', ...more }
 }
@@ -33,15 +44,11 @@ function headers(more = {}) {
 async function call(method, path, { query = {}, body } = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '')
   const search = given.length ? `?${new URLSearchParams(given)}` : ''
-  const answer = await fetch(path + search, {
-    method,
-    headers: headers(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-    body: body === undefined ? undefined : JSON.stringify(body),
-    cache: 'no-store',
-  })
+  const typed = body === undefined ? {} : { 'Content-Type': 'application/json' }
+  const answer = await reach(path + search, { method, headers: headers(typed), body: body && JSON.stringify(body) })
   const value = await answer.json().catch(() => ({}))
   if (answer.ok) return value
-  if (answer.status === 401 && path !== '/api/session') lock()
+  if (path !== '/api/session') lockIf(answer)
   throw new Refused(answer.status, value.detail ?? `The daemon answered ${answer.status}.`)
 }
 
@@ -66,8 +73,8 @@ const api = {
   async events(after, signal) {
     const since = after === null ? {} : { 'Last-Event-ID': String(after) }
     const wanted = headers({ Accept: 'text/event-stream', ...since })
-    const answer = await fetch('/api/events', { headers: wanted, cache: 'no-store', signal })
-    if (answer.status === 401) lock()
+    const answer = await reach('/api/events', { headers: wanted, signal })
+    lockIf(answer)
     if (!answer.ok) throw new Refused(answer.status, `The daemon answered ${answer.status}.`)
     return answer.body
   },
@@ -126,25 +133,33 @@ function debounced(work) {
   return wish
 }
 
-/** Do something with the daemon; what it refuses is shown, and that it is away is the stream's business. */
+/** Do something with the daemon, and show what it refuses. */
 async function guarded(work) {
   try {
-    return await work()
+    await work()
   } catch (error) {
-    if (error instanceof Refused) {
-      if (error.status !== 401) toast(error.message, 'bad')
-    } else if (!(error instanceof TypeError)) {
-      throw error // a fault of this page; a TypeError is how fetch says that nobody answers
-    }
-    return null
+    if (error instanceof Away) return
+    if (!(error instanceof Refused)) throw error
+    if (error.status !== 401) toast('bad', error.message)
   }
 }
 
-function toast(text, kind = 'good') {
-  const made = h('p', { class: `toast ${kind}` }, said(text))
+/** Give why the daemon refuses or that it is away, null where all went well. */
+async function attempt(work) {
+  try {
+    await work()
+    return null
+  } catch (error) {
+    if (error instanceof Refused || error instanceof Away) return error.message
+    throw error
+  }
+}
+
+function toast(kind, ...words) {
+  const made = h('p', { class: `toast ${kind}` }, words)
   $('toasts').append(made)
   while ($('toasts').children.length > 3) $('toasts').firstChild.remove()
-  setTimeout(() => made.remove(), kind === 'bad' ? 9000 : 5000)
+  setTimeout(() => made.remove(), kind === 'good' ? 5000 : 9000)
 }
 
 /** Bring a list of elements in line with items: each keeps its element, and so its focus and its picture. */
@@ -225,6 +240,7 @@ const STRATEGIES = [
 ]
 
 let types = []
+let typeNames = []
 const local = new Map() // by pending id: what this page alone knows: {asking, progress, refused, pictured}
 const existing = new Map() // models that conflicts name, by hash
 
@@ -276,8 +292,8 @@ function updatePending(element, item) {
   const state = stateOf(item)
   const model = state === 'conflict' ? existing.get(item.import.model) : null
   showProgress(element, mine.progress)
-  if (state === 'conflict' && model === undefined) learnExisting(item.import.model)
-  const face = JSON.stringify([item, state, mine.refused, mine.pictured, model ?? null, types])
+  if (state === 'conflict' && model === undefined) learn(item.import.model)
+  const face = JSON.stringify([item, state, mine.refused, mine.pictured, model ?? null, typeNames])
   if (element.face === face) return
   element.face = face
   element.className = `card is-${state}`
@@ -310,6 +326,7 @@ const pendingStates = {
   free: (item) => [
     item.sha256 ? h('p', { class: 'remark' }, 'This content is in the library already.') : null,
     item.import?.state === 'completed' ? h('p', { class: 'remark' }, 'Left as it is.') : null,
+    item.type === null ? h('p', { class: 'remark' }, 'Neither its folder nor its header tells its type: choose it, then import.') : null,
     buttons(importButton(item, 'Import'), dismissButton(item)),
   ],
   importing: (item) => [
@@ -364,7 +381,7 @@ function dismissButton(item) {
 }
 
 function typeChoice(item, state) {
-  const names = [...new Set([...types.map(({ type }) => type), ...(item.type ? [item.type] : [])])].sort()
+  const names = [...new Set([...typeNames, ...(item.type ? [item.type] : [])])].sort()
   const chosen = async (event) => {
     const refused = await attempt(() => api.editPending(item.id, { type: event.target.value }))
     note(item.id, { refused })
@@ -381,16 +398,6 @@ function typeChoice(item, state) {
   names.map((name) => h('option', { value: name, selected: name === item.type }, name)))
 }
 
-/** Give why the daemon refuses, null where it did not. */
-async function attempt(work) {
-  try {
-    await work()
-    return null
-  } catch (error) {
-    return error instanceof Refused ? error.message : 'hikazed does not answer; try again in a moment.'
-  }
-}
-
 async function send(item, strategy) {
   note(item.id, { sent: true, refused: null })
   const refused = await attempt(() => api.importThese([item.id], strategy))
@@ -400,7 +407,7 @@ async function send(item, strategy) {
 async function dismiss(item) {
   const refused = await attempt(() => api.dismiss(item.id))
   note(item.id, { asking: false, refused })
-  if (refused === null) toast(item.in_place ? `${item.name} is hidden until it changes` : `${item.name} is in the trash`)
+  if (refused === null) toast('good', said(item.name), item.in_place ? ' is hidden until it changes' : ' is in the trash')
   pendingChanged()
 }
 
@@ -408,10 +415,10 @@ function keepIt(item) {
   note(item.id, { asking: false })
 }
 
-async function learnExisting(sha256) {
-  existing.set(sha256, null) // asked for
-  const found = await api.model(sha256).catch(() => null)
-  existing.set(sha256, found)
+/** Read the model that a conflict is about, for its name and picture; until then it is known as null. */
+async function learn(sha256) {
+  if (!existing.has(sha256)) existing.set(sha256, null)
+  existing.set(sha256, await api.model(sha256).catch(() => null))
   showPending(pending)
 }
 
@@ -624,6 +631,7 @@ function showPendingHead() {
 async function readTypes() {
   const before = JSON.stringify(types)
   types = (await api.types()).items
+  typeNames = types.map(({ type }) => type)
   if (before === JSON.stringify(types)) return
   const select = $('type')
   const chosen = select.value
@@ -646,7 +654,7 @@ const statusChanged = debounced(async () => {
 })
 
 const SILENCE_MS = 40_000 // the daemon sends a sign of life every 15 s
-const LOOK_MS = 3_000 // files that are not complete make no events: the status tells of them
+const LOOK_MS = 2_000 // files that are not complete make no events: the status tells of them
 const HIDDEN_MS = 60_000 // a page nobody sees lets its connection go after this; a browser has six for all
 
 let position = null
@@ -729,6 +737,8 @@ function take({ kind, id, data }) {
 
 function startOver({ position: head }) {
   position = head // the daemon serves another library now, or an older copy of it
+  local.clear()
+  existing.clear()
   pendingChanged()
   libraryChanged()
   statusChanged()
@@ -736,7 +746,12 @@ function startOver({ position: head }) {
 
 function takeProgress(task) {
   work[task.task] = task
-  if (task.task.startsWith('import/')) note(task.pending, { progress: task })
+  if (task.task.startsWith('import/')) {
+    const element = document.querySelector(`#pending-list > [data-key="${Number(task.pending)}"]`)
+    if (!element) return
+    local.set(task.pending, { ...about(task.pending), progress: task })
+    showProgress(element, task)
+  }
   if (task.task === 'imports' && status) {
     Object.assign(status.imports, { done: task.done, total: task.total, running: Math.max(1, status.imports.running) })
     showPendingHead()
@@ -744,18 +759,18 @@ function takeProgress(task) {
   showRunning()
 }
 
+const CONCERNS_PENDING = /^(pending|import|tags?|root|file)-/
+const CONCERNS_LIBRARY = /^(model|location|image|cover|tags?|root)-/
+const IMPORT_ENDED = /^import-(completed|conflicted|failed|cancelled)$/
+
 function takeEvent(kind, { data }) {
-  const [subject] = kind.split('-')
-  if (kind === 'pending-pictured') note(data.pending, { pictured: Date.now() })
-  if (kind === 'import-requested') note(data.pending, { sent: true, progress: null, refused: null })
-  if (subject === 'import' && kind !== 'import-requested' && kind !== 'import-planned' && kind !== 'import-tidied') {
-    tellOutcome(kind, data)
-  }
-  if (['pending', 'import', 'tag', 'tags', 'root', 'file'].includes(subject)) pendingChanged()
-  if (['model', 'location', 'image', 'cover', 'tag', 'tags', 'root'].includes(subject)) {
-    existing.clear()
-    libraryChanged()
-  }
+  const item = pending.items.find((each) => each.id === data.pending)
+  if (item && kind === 'pending-pictured') note(item.id, { pictured: position })
+  if (item && kind === 'import-requested') note(item.id, { sent: true, progress: null, refused: null })
+  if (item && IMPORT_ENDED.test(kind)) tellOutcome(kind, data, item)
+  if (existing.has(data.model)) learn(data.model)
+  if (CONCERNS_PENDING.test(kind)) pendingChanged()
+  if (CONCERNS_LIBRARY.test(kind)) libraryChanged()
   statusChanged()
 }
 
@@ -767,16 +782,20 @@ const OUTCOMES = {
   ignored: 'was left as it is',
 }
 
-function tellOutcome(kind, { pending: id, status: outcome }) {
-  const item = pending.items.find((each) => each.id === id)
-  local.set(id, { ...about(id), sent: false, progress: null })
-  if (!item || (status?.imports.total ?? 0) > 3) return // of a great many, the bar tells
-  if (kind === 'import-completed') toast(`${item.name} ${OUTCOMES[outcome] ?? outcome}`)
-  if (kind === 'import-conflicted') toast(`${item.name} is in the library already: choose what to do`, 'ask')
-  if (kind === 'import-failed') toast(`${item.name} was not imported`, 'bad')
+function tellOutcome(kind, { status: outcome }, item) {
+  local.set(item.id, { ...about(item.id), sent: false, progress: null })
+  if (status.imports.total > 3) return // of a great many, the bar tells
+  const name = said(item.name)
+  if (kind === 'import-completed') toast('good', name, ` ${OUTCOMES[outcome] ?? outcome}`)
+  if (kind === 'import-conflicted') toast('ask', name, ' is in the library already: choose what to do')
+  if (kind === 'import-failed') toast('bad', name, ' was not imported')
 }
 
 // Locked and open ----------------------------------------------------------------------------------------
+
+function lockIf(answer) {
+  if (answer.status === 401 && keys.token) lock('The key that this browser kept is not good any more.')
+}
 
 function lock(why = '') {
   unfollow()
@@ -809,12 +828,8 @@ function takeCode() {
 
 async function enter() {
   const code = takeCode()
-  let why = ''
-  if (code) {
-    why = await attempt(async () => keys.keep(await api.redeem(code)))
-  }
-  if (keys.token) return open()
-  return lock(why ?? '')
+  const why = code && (await attempt(async () => keys.keep(await api.redeem(code))))
+  return keys.token ? open() : lock(why ?? '')
 }
 
 // What a person does -------------------------------------------------------------------------------------
