@@ -22,7 +22,10 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class File(Value, frozen=True):
-    """A file as it was looked at: where it lies and what tells that it is still the same."""
+    """A file as it was looked at: where it lies and what tells that it is still the same.
+
+    `dev` and `ino`, which the system gives as unsigned, stand here as signed 64-bit numbers: SQLite has no others.
+    """
 
     path: str
     root: int

@@ -7,6 +7,7 @@ under load; whoever asked is answered after the commit.
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -86,7 +87,15 @@ class _Write:
     action: bytes | None
     key: str | None
     request: bytes
-    answer: "Future[Written]" = field(default_factory=Future["Written"])
+    answer: "Future[Written] | _InLoop" = field(default_factory=Future["Written"])
+
+
+@dataclass(frozen=True, slots=True)
+class _InLoop:
+    """An answer that a coroutine waits for: the answers of a batch reach their loop by one call, not one each."""
+
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Written]"
 
 
 class Writer:
@@ -115,7 +124,8 @@ class Writer:
         with self._stopping:
             self._stopped = True
             self._waiting.put(None)
-        self._thread.join()
+        if self._thread.is_alive():  # it may never have been started
+            self._thread.join()
 
     def submit(
         self,
@@ -133,17 +143,31 @@ class Writer:
         raises `KeyReused`. What the decision raises, the answer raises; then nothing was written. A decision
         may be asked more than once, where another one broke the transaction they shared.
         """
-        write = _Write(decide, actor, action, key, request)
+        answer: Future[Written] = Future()
+        self._queue(_Write(decide, actor, action, key, request, answer))
+        return answer
+
+    async def write(
+        self,
+        decide: Decide,
+        *,
+        actor: str,
+        action: bytes | None = None,
+        key: str | None = None,
+        request: bytes = b"",
+    ) -> Written:
+        """Do a write and wait for its answer, from a coroutine; takes what `submit` takes."""
+        loop = asyncio.get_running_loop()
+        answer = _InLoop(loop, loop.create_future())
+        self._queue(_Write(decide, actor, action, key, request, answer))
+        return await answer.future
+
+    def _queue(self, write: _Write) -> None:
         with self._stopping:
             if not self._stopped:
                 self._waiting.put(write)
-                return write.answer
-        _settle(write.answer, error=Unwritable("the daemon is stopping; try again when it runs"))
-        return write.answer
-
-    async def write(self, decide: Decide, **how: Any) -> Written:
-        """Do a write and wait for its answer, from a coroutine; takes what `submit` takes."""
-        return await asyncio.wrap_future(self.submit(decide, **how))
+                return
+        _answer([(write, None, Unwritable("the daemon is stopping; try again when it runs"))])
 
     def _run(self) -> None:
         while batch := self._take():
@@ -247,10 +271,8 @@ class Writer:
                 self._announce(done.stored)
         except Exception:
             log.exception("what was written could not be announced")  # it is durable: whoever asked must hear so
-        for write, error in done.refused:
-            _settle(write.answer, error=error)
-        for write, answer in done.answered:
-            _settle(write.answer, answer)
+        refused: list[_Told] = [(write, None, error) for write, error in done.refused]
+        _answer(refused + [(write, value, None) for write, value in done.answered])
 
     def _back_out(self) -> None:
         for backs_out in (self._log.rollback, self._projector.rollback):
@@ -270,7 +292,10 @@ class Writer:
             )
         elif not isinstance(error, (LogError, Unwritable)):
             log.error("a write could not be recorded", exc_info=error)
-        _settle(write.answer, error=error)
+        _answer([(write, None, error)])
+
+
+_Told = tuple[_Write, Written | None, Exception | None]
 
 
 @dataclass(slots=True)
@@ -280,9 +305,29 @@ class _Done:
     refused: list[tuple[_Write, Exception]] = field(default_factory=list[tuple[_Write, Exception]])
 
 
-def _settle(answer: "Future[Written]", value: Written | None = None, error: Exception | None = None) -> None:
-    if not answer.set_running_or_notify_cancel():
-        return
+def _answer(told: Sequence[_Told]) -> None:
+    """Give whoever waits the answer or the error."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Told]] = {}
+    for write, value, error in told:
+        if isinstance(write.answer, _InLoop):
+            loops.setdefault(write.answer.loop, []).append((write, value, error))
+        elif write.answer.set_running_or_notify_cancel():
+            _settle(write.answer, value, error)
+    for loop, those in loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits there any more
+            loop.call_soon_threadsafe(_answer_in_loop, those)
+
+
+def _answer_in_loop(told: Sequence[_Told]) -> None:
+    for write, value, error in told:
+        assert isinstance(write.answer, _InLoop)
+        if not write.answer.future.done():
+            _settle(write.answer.future, value, error)
+
+
+def _settle(
+    answer: "Future[Written] | asyncio.Future[Written]", value: Written | None, error: Exception | None
+) -> None:
     if error is not None:
         answer.set_exception(error)
     elif value is not None:
