@@ -67,7 +67,7 @@ is_usable() {
 }
 
 key() {
-    echo "$1 $here $(.venv/bin/python -V 2>&1) $(cat pyproject.toml "$2" tools/venv.sh | cksum)"
+    echo "$1 $here $(.venv/bin/python -V 2>&1) $(cat pyproject.toml "$2" tests/samples.txt tools/venv.sh | cksum)"
 }
 
 is_done() {
@@ -81,6 +81,7 @@ pip_install() {
 install() {
     say "installing the $(grep -c '==' "$1") packages of $1 into .venv, once; this can take a minute or two"
     pip_install --require-hashes -r "$1"
+    [ "$want" = run ] || pip_install --require-hashes --no-deps -r tests/samples.txt
     # The build backend is in the lock file: nothing comes without a checksum.
     pip_install --no-deps --no-build-isolation --editable .
 }
