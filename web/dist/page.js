@@ -109,26 +109,33 @@ function size(bytes) {
 }
 
 const counted = (number, one, many = `${one}s`) => `${whole.format(number)} ${number === 1 ? one : many}`
+const sentence = (text) => text.replace(/^[a-z](?=[a-z]* )/, (first) => first.toUpperCase())
 const fileName = (path) => path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1) || path
 
-/** Run `work` soon, several wishes as one, and with pauses that grow with the time the work takes. */
+const CALM_MS = 300
+const SOON_MS = [60, 500]
+
+/** Run `work` soon, several wishes as one. In a long burst the pauses grow, so that an import of thousands is not
+ * slowed down by a page that looks at it. */
 function debounced(work) {
   let timer = null
   let running = false
   let again = false
-  let took = 0
+  let ended = -CALM_MS
+  let pause = SOON_MS[0]
   async function run() {
     timer = null
     running = true
-    const began = performance.now()
     await guarded(work)
-    took = performance.now() - began
     running = false
+    ended = performance.now()
     if (again) wish()
   }
   function wish() {
     again = running
-    if (!running) timer ??= setTimeout(run, Math.max(60, Math.min(3 * took, 3000)))
+    if (running || timer !== null) return
+    pause = performance.now() - ended > CALM_MS ? SOON_MS[0] : Math.min(1.5 * pause, SOON_MS[1])
+    timer = setTimeout(run, pause)
   }
   return wish
 }
@@ -232,12 +239,22 @@ function paged(first, step, fetchPage, show) {
 
 // Pending models -----------------------------------------------------------------------------------------
 
-const STRATEGIES = [
-  ['merge', 'Merge', 'Fill in only what the model lacks: tags, texts and this picture come along.'],
-  ['override', 'Override', 'Let the name, texts, tags and picture given here replace the old ones.'],
-  ['ignore', 'Ignore', 'Leave this file and the model as they are.'],
-  ['delete', 'Delete', 'Send this file to the trash; the model stays as it is.'],
-]
+const FATES = {
+  place: 'The file stays, as one more copy.',
+  trash: 'The file goes to the trash.',
+  home: 'The file takes the place of the lost one.',
+}
+
+/** What can be done about content that is known: the strategy, its title, and what it does. */
+function strategies(item, model) {
+  const fate = FATES[item.in_place ? 'place' : model && model.state !== 'present' ? 'home' : 'trash']
+  return [
+    ['merge', 'Merge', `Add the tags, texts and picture that the model lacks. ${fate}`],
+    ['override', 'Override', `Let what was given to this one replace the old: name, texts, tags, picture. ${fate}`],
+    ['ignore', 'Ignore', 'Leave the file and the model as they are.'],
+    ['delete', 'Delete', 'Send the file to the trash. The model stays as it is.'],
+  ]
+}
 
 let types = []
 let typeNames = []
@@ -307,13 +324,13 @@ function updatePending(element, item) {
 
 function pendingBody(item, state, mine, model) {
   return [
-    h('h3', {}, said(item.name)),
+    h('h3', { title: item.path }, said(item.name)),
     h('p', { class: 'facts' },
       typeChoice(item, state),
       h('span', {}, size(item.size_bytes)),
       h('span', { title: item.in_place ? 'It lies in a model folder and stays there.' : 'It lies in a drop folder; the import moves it to its model folder.' },
         item.in_place ? 'In place' : 'Dropped')),
-    h('p', { class: 'path', title: item.path }, said(fileName(item.path))),
+    fileName(item.path).startsWith(item.name) ? null : h('p', { class: 'path' }, said(fileName(item.path))),
     tagList(item),
     item.name_valid ? null : h('p', { class: 'remark' }, 'Its file name is not valid text: rename the file to use it in a node.'),
     item.replaces ? h('p', { class: 'remark' }, 'It took the place of a model’s file that lay here.') : null,
@@ -344,10 +361,10 @@ const pendingStates = {
         model && typeof model.cover === 'number'
           ? h('img', { src: api.picture(model.sha256, model.cover, 'low'), alt: '' }) : null,
         h('span', {}, 'In the library already', model ? [' as ', h('strong', {}, said(model.name))] : null, '. What now?')),
-      h('div', { class: 'choices' }, STRATEGIES.map(([name, title, does]) =>
+      h('div', { class: 'choices' }, strategies(item, model).map(([name, title, does]) =>
         h('button', { type: 'button', class: `choice ${name}`, 'data-does': name, onclick: () => send(item, name) },
           h('strong', {}, title), h('span', {}, does))))),
-    buttons(dismissButton(item)),
+    item.in_place ? buttons(dismissButton(item)) : null,
   ],
   asking: (item) => [
     h('div', { class: 'ask', role: 'group', 'aria-label': 'Dismiss?', onkeydown: (event) => event.key === 'Escape' && keepIt(item) },
@@ -565,6 +582,7 @@ function showStatus() {
   showArriving(status.waiting)
   $('pending-count').textContent = whole.format(status.counts.pending)
   $('library-count').textContent = whole.format(status.counts.models)
+  $('library-tools').hidden = status.counts.models === 0
   document.title = status.counts.pending ? `(${whole.format(status.counts.pending)}) Hikaze` : 'Hikaze'
   showPendingHead()
 }
@@ -572,6 +590,7 @@ function showStatus() {
 function showRunning() {
   const [kind, text] = whatRuns()
   $('running').className = `running is-${kind}`
+  $('running').ariaLive = kind === 'busy' ? 'off' : 'polite' // no screen reader counts to 20,000
   if ($('doing').textContent !== text) $('doing').textContent = text
 }
 
@@ -592,7 +611,7 @@ function showWarnings(warnings) {
   if (strip.face === face) return
   strip.face = face
   strip.hidden = warnings.length === 0
-  const line = ({ what, cure }) => h('li', {}, h('strong', {}, said(what)), h('span', {}, said(cure)))
+  const line = ({ what, cure }) => h('li', {}, h('strong', {}, said(sentence(what))), h('span', {}, said(sentence(cure))))
   const rest = warnings.slice(3)
   strip.replaceChildren(
     h('ul', {}, warnings.slice(0, 3).map(line)),
@@ -787,14 +806,14 @@ function tellOutcome(kind, { status: outcome }, item) {
   if (status.imports.total > 3) return // of a great many, the bar tells
   const name = said(item.name)
   if (kind === 'import-completed') toast('good', name, ` ${OUTCOMES[outcome] ?? outcome}`)
-  if (kind === 'import-conflicted') toast('ask', name, ' is in the library already: choose what to do')
+  if (kind === 'import-conflicted') toast('choose', name, ' is in the library already: choose what to do')
   if (kind === 'import-failed') toast('bad', name, ' was not imported')
 }
 
 // Locked and open ----------------------------------------------------------------------------------------
 
 function lockIf(answer) {
-  if (answer.status === 401 && keys.token) lock('The key that this browser kept is not good any more.')
+  if (answer.status === 401 && keys.token) lock('The key that this browser kept is no longer good.')
 }
 
 function lock(why = '') {
@@ -804,7 +823,7 @@ function lock(why = '') {
   $('main').hidden = true
   $('locked').hidden = false
   $('search').hidden = $('running').hidden = true
-  $('locked-why').textContent = why
+  $('locked-why').textContent = sentence(why)
   $('locked-why').hidden = !why
   $('locked-title').focus()
 }
