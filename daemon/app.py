@@ -91,7 +91,7 @@ def _build(config: Config, plan: Plan, library: Library, stopping: asyncio.Event
     store, busy, known = ImageStore(config.data), Busy(), load_secrets(config.data)
     gallery = Gallery(library, store, busy)
     tools = Tools(library, store, busy, config.data, lambda type_: plan.order.get(type_, ()), gallery.take_companion)
-    observer = Observer(library, busy, gallery.take_companion)
+    observer = Observer(library, busy, gallery.take_companions)
     importer = Importer(tools, observer.look_again, observer.compare_with_known, steps)
     return Services(
         version=version("hikaze"),

@@ -19,13 +19,12 @@ from ..events.catalog import (
     PendingUntagged,
     Prompts,
 )
-from ..events.log import New
 from ..events.writer import Decision
 from ..projections import images, models, pending, tags
 from . import tagging
 from .names import canonical_type
 from .shapes import ModelPatch, PendingPatch
-from .sightings import of_model, of_pending
+from .sightings import of_model, of_pending, of_trash
 
 
 class NotFound(LookupError):
@@ -90,7 +89,7 @@ def edit_pending(db: apsw.Connection, number: int, patch: PendingPatch, version:
 def dismiss(db: apsw.Connection, number: int, trashed: FileTrashed | None) -> Decision:
     """Decide that a pending model is sent away; `trashed` tells of its file, None for one in place."""
     known = _pending(db, number)
-    events = [] if trashed is None else [New(f"trash/{number}", trashed)]
+    events = [] if trashed is None else [of_trash(trashed)]
     dismissed = PendingDismissed(number, None if trashed is None else trashed.trash)
     return Decision([*events, of_pending(known.id, dismissed)])
 

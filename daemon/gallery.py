@@ -1,25 +1,36 @@
 """Pictures: given by people or found beside a model, made into tiers, taken away again."""
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import apsw
 
 from ..events.catalog import ImageAdded, ImageRemoved, PendingPictured
 from ..events.pathtext import to_path
-from ..events.writer import Decision, Written
+from ..events.writer import Decision, Unwritable, Written
 from ..projections import images, models, pending
+from .busy import Busy
 from .edits import NotFound
 from .imagestore import ImageStore
-from .ingest import Busy
 from .library import Library
-from .names import companion_picture
+from .listing import Listing
+from .names import Folder, companion_names
 from .pictures import Picture, PictureRefused, inspect, write_tiers
-from .scan import siblings
 from .sightings import of_model, of_pending
 
 AT_ONCE = 2  # encoding takes a core, and up to 400 MiB for the largest picture that is taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who asked for a write, as `Library.write` takes it."""
+
+    actor: str
+    key: str | None = None
+    request: bytes = b""
 
 
 class Gallery:
@@ -31,7 +42,8 @@ class Gallery:
         self.store = store
         self._busy = busy
         self._encoders = asyncio.Semaphore(AT_ONCE)
-        self._taking: dict[int, asyncio.Lock] = {}
+        self._folders = Listing(Folder)
+        self._looked: set[int] = set()  # pending models whose folder was listed: new pictures in it bring hints
 
     async def add(
         self, sha256: str, token: str, *, actor: str, key: str | None = None, request: bytes = b""
@@ -46,7 +58,7 @@ class Gallery:
             async with self._encoders:
                 picture = await asyncio.to_thread(self._make, token)
             async with self._busy.alone_with(sha256):
-                return await self._append(sha256, token, picture, actor, key, request)
+                return await self._append(sha256, token, picture, _Asked(actor, key, request))
         finally:
             await asyncio.to_thread(self.store.discard, token)
 
@@ -56,17 +68,15 @@ class Gallery:
         write_tiers(original, lambda tier: self.store.staged(token, tier))
         return picture
 
-    async def _append(
-        self, sha256: str, token: str, picture: Picture, actor: str, key: str | None, request: bytes
-    ) -> tuple[int, Written]:
+    async def _append(self, sha256: str, token: str, picture: Picture, asked: _Asked) -> tuple[int, Written]:
         seq = images.next_sequence(self._library.db, sha256)
         await asyncio.to_thread(self.store.promote, token, sha256, seq)
         added = ImageAdded(sha256, seq, picture.format, picture.width, picture.height, picture.texts)
         try:
-            written = await self._library.write(
-                lambda _db: Decision([of_model(sha256, added)], seq), actor=actor, key=key, request=request
-            )
-        except BaseException:
+            written = await self._write(lambda _db: Decision([of_model(sha256, added)], seq), asked)
+        except Unwritable:
+            raise  # the log may have it all the same: `recover` finds out at the next start
+        except Exception:
             self.store.withdraw(sha256, seq)
             raise
         if written.repeated:
@@ -84,8 +94,17 @@ class Gallery:
             return Decision([of_model(sha256, ImageRemoved(sha256, seq))])
 
         async with self._busy.alone_with(sha256):
-            written = await self._library.write(decide, actor=actor, key=key, request=request)
-            if not written.repeated:
+            await asyncio.to_thread(self.store.doom, sha256, seq)
+            try:
+                written = await self._write(decide, _Asked(actor, key, request))
+            except Unwritable:
+                raise
+            except Exception:
+                self.store.spare(sha256, seq)
+                raise
+            if written.repeated:
+                self.store.spare(sha256, seq)
+            else:
                 await asyncio.to_thread(self.store.take_away, sha256, seq)
         return written
 
@@ -97,81 +116,118 @@ class Gallery:
         """Keep the original received under `token` as a pending model's picture. Raises as `add` does."""
         try:
             if pending.get(self._library.db, number) is None:
-                raise NotFound(f"there is no pending model {number}; list them with `hikazed pending`")
+                raise _no_pending(number)
+            original = self.store.incoming(token)
             async with self._encoders:
-                picture = await asyncio.to_thread(inspect, self.store.incoming(token))
-            return await self._keep(
-                number,
-                picture,
-                lambda: self.store.keep_pending(number, picture.extension, self.store.incoming(token), move=True),
-                actor=actor,
-                origin="person",
-                key=key,
-                request=request,
-            )
+                picture = await asyncio.to_thread(inspect, original)
+            async with self._alone_with_pending(number):
+                return await self._keep(
+                    number,
+                    picture,
+                    lambda: self.store.keep_pending(number, picture.extension, original, move=True),
+                    _Asked(actor, key, request),
+                )
         finally:
             await asyncio.to_thread(self.store.discard, token)
 
-    async def take_companion(self, number: int) -> None:
-        """Keep the picture that lies beside a pending model, if there is one and it has none yet."""
-        lock = self._taking.setdefault(number, asyncio.Lock())
-        async with lock:
-            found = pending.get(self._library.db, number)
-            if found is not None and found.picture is None and found.state == "waiting":
-                await self._take_companion(found)
-        if not lock.locked():
-            self._taking.pop(number, None)
+    async def take_companions(self, numbers: Iterable[int]) -> None:
+        """Keep the pictures that lie beside pending models which have none; each folder is listed once."""
+        folders: dict[str, list[pending.Pending]] = {}
+        for number in dict.fromkeys(numbers):
+            found = self._without_picture(number)
+            if found is not None:
+                folders.setdefault(os.path.dirname(to_path(found.path)), []).append(found)
+        for folder, there in folders.items():
+            names = [os.path.basename(to_path(found.path)) for found in there]
+            pictures = await asyncio.to_thread(self._companions_in, folder, names)
+            for found, picture in zip(there, pictures, strict=True):
+                self._looked.add(found.id)
+                if picture is not None:
+                    await self._take(found.id, picture)
 
-    async def _take_companion(self, found: pending.Pending) -> None:
+    async def take_companion(self, number: int) -> None:
+        """Keep the picture that lies beside a pending model, if there is one and it has none yet.
+
+        The folder is listed only the first time: with 20,000 models in it a list for each would take half an hour.
+        """
+        found = self._without_picture(number)
+        if found is None:
+            return
+        picture = await asyncio.to_thread(_companion_by_name, to_path(found.path))
+        if picture is not None:
+            await self._take(number, picture)
+        elif number not in self._looked:
+            await self.take_companions([number])
+
+    def _companions_in(self, folder: str, models_: list[str]) -> list[str | None]:
+        """Give the picture of each of some models in one folder, None where it has none."""
         try:
-            path = await asyncio.to_thread(companion_of, to_path(found.path))
-            if path is None:
+            listed = self._folders.of(folder)
+        except OSError:
+            return [None] * len(models_)
+        names = [listed.picture_of(name) for name in models_]
+        return [None if name is None else os.path.join(folder, name) for name in names]
+
+    def _without_picture(self, number: int) -> pending.Pending | None:
+        """Give a pending model that may take a picture; of one that is no more, forget what was kept."""
+        found = pending.get(self._library.db, number)
+        if found is None and pending.picture_of(self._library.db, number) is None:
+            self._looked.discard(number)
+            self.store.drop_pending(number)
+        return found if found is not None and found.picture is None and found.state == "waiting" else None
+
+    async def _take(self, number: int, path: str) -> None:
+        async with self._alone_with_pending(number):
+            if self._without_picture(number) is None:
                 return
-            async with self._encoders:
-                picture = await asyncio.to_thread(inspect, path)
-            await self._keep(
-                found.id,
-                picture,
-                lambda: self.store.keep_pending(found.id, picture.extension, path),
-                actor="watcher",
-                origin="companion",
-            )
-        except (PictureRefused, OSError):
-            return  # no picture then: what lies beside a model by chance is nobody's fault
+            try:
+                async with self._encoders:
+                    picture = await asyncio.to_thread(inspect, path)
+                await self._keep(
+                    number,
+                    picture,
+                    lambda: self.store.keep_pending(number, picture.extension, path),
+                    _Asked("watcher"),
+                    is_companion=True,
+                )
+            except (PictureRefused, NotFound, OSError):
+                return  # no picture then: what lies beside a model by chance is nobody's fault
+
+    def _alone_with_pending(self, number: int) -> contextlib.AbstractAsyncContextManager[None]:
+        return self._busy.alone_with(f"pending/{number}")
 
     async def _keep(
-        self,
-        number: int,
-        picture: Picture,
-        keep: Callable[[], None],
-        *,
-        actor: str,
-        origin: str,
-        key: str | None = None,
-        request: bytes = b"",
+        self, number: int, picture: Picture, keep: Callable[[], None], asked: _Asked, *, is_companion: bool = False
     ) -> Written:
-        await asyncio.to_thread(keep)
-        event = PendingPictured(
-            number,
-            picture.extension,
-            "person" if origin == "person" else "companion",
-            picture.width,
-            picture.height,
-            picture.texts,
-        )
+        """Keep an original and tell the log; afterwards there is no other than the one that the log has."""
+        origin = "companion" if is_companion else "person"
+        event = PendingPictured(number, picture.extension, origin, picture.width, picture.height, picture.texts)
 
         def decide(db: apsw.Connection) -> Decision:
             if pending.get(db, number) is None:
-                raise NotFound(f"there is no pending model {number}; list them with `hikazed pending`")
+                raise _no_pending(number)
             return Decision([of_pending(number, event)])
 
-        written = await self._library.write(decide, actor=actor, key=key, request=request)
-        await asyncio.to_thread(self.store.drop_pending, number, but=picture.extension)
+        await asyncio.to_thread(keep)
+        try:
+            written = await self._write(decide, asked)
+        except NotFound:
+            self.store.drop_pending(number, but=pending.picture_of(self._library.db, number))
+            raise
+        kept = pending.picture_of(self._library.db, number) if written.repeated else picture.extension
+        self.store.drop_pending(number, but=kept)
         return written
 
+    async def _write(self, decide: Callable[[apsw.Connection], Decision], asked: _Asked) -> Written:
+        return await self._library.write(decide, actor=asked.actor, key=asked.key, request=asked.request)
 
-def companion_of(path: str) -> str | None:
-    """Give the path of the picture that lies beside a model file and is its own, None where there is none."""
+
+def _no_pending(number: int) -> NotFound:
+    return NotFound(f"there is no pending model {number}; list them with `hikazed pending`")
+
+
+def _companion_by_name(path: str) -> str | None:
+    """Give the picture that has one of a companion's names, exactly."""
     folder, name = os.path.split(path)
-    found = companion_picture(name, siblings(folder))
-    return None if found is None else os.path.join(folder, found)
+    candidates = (os.path.join(folder, candidate) for candidate in companion_names(name))
+    return next((candidate for candidate in candidates if os.path.isfile(candidate)), None)

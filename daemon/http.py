@@ -127,6 +127,8 @@ def as_problem(error: Exception) -> web.Response | None:
         if isinstance(error, kinds):
             headers = {"Retry-After": "5"} if status == 503 else {}
             return problem(status, str(error), headers)
+    if isinstance(error, ConnectionError):  # nobody hears it, and it is no fault of ours
+        return problem(400, "the connection broke off before the request was whole; send it again")
     if isinstance(error, OSError) and error.errno is not None:
         return problem(503, f"the disk refused ({error.strerror}); see to it and try again", {"Retry-After": "5"})
     return None

@@ -2,7 +2,7 @@
 
 Tiers are made in `images/tmp/`. Before they are renamed to their places a marker `<sha256>_<seq>.intent` is
 written, and removed once the log knows the picture; `recover` takes back what a crash left in between. A
-picture that is taken away goes to `images/removed/`, where an undo finds it.
+picture that is taken away goes to `images/removed/`, where an undo finds it, in the same way (`.removal`).
 """
 
 import os
@@ -12,11 +12,12 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 
+from .names import PICTURE_EXTENSIONS
 from .pictures import TIERS
 from .place import fsync_dir, make_folder
 
 _INTENT = re.compile(r"([0-9a-f]{64})_(\d{1,18})\.intent")
-_TIER_FILE = re.compile(r"([0-9a-f]{64})_(\d{1,18})_(high|medium|low)\.webp")
+_REMOVAL = re.compile(r"([0-9a-f]{64})_(\d{1,18})\.removal")
 _PENDING_FILE = re.compile(r"(\d{1,18})(\.[a-z]+)")
 
 
@@ -49,9 +50,7 @@ class ImageStore:
 
     def promote(self, token: str, sha256: str, seq: int) -> None:
         """Put staged tiers into their places; durable, and undone by `recover` until `settle` is called."""
-        with open(self._intent(sha256, seq), "wb", opener=_private):
-            pass
-        fsync_dir(self.staging)
+        self._mark(self._intent(sha256, seq))
         make_folder(os.path.dirname(self.path(sha256, seq, "high")))
         for tier in TIERS:
             os.replace(self.staged(token, tier), self.path(sha256, seq, tier))
@@ -73,12 +72,22 @@ class ImageStore:
             _remove(self.staged(token, tier))
         _remove(self.incoming(token))
 
+    def doom(self, sha256: str, seq: int) -> None:
+        """Remember that a picture is about to be taken away; `take_away` or `recover` follows."""
+        make_folder(self.staging)
+        self._mark(self._removal(sha256, seq))
+
     def take_away(self, sha256: str, seq: int) -> None:
-        """Move a picture's files out of sight, to where an undo finds them."""
+        """The log knows the picture no more: move its files out of sight, to where an undo finds them."""
         make_folder(self.removed)
         for tier in TIERS:
             with suppress(FileNotFoundError):
                 os.replace(self.path(sha256, seq, tier), os.path.join(self.removed, _name(sha256, seq, tier)))
+        self.spare(sha256, seq)
+
+    def spare(self, sha256: str, seq: int) -> None:
+        """The picture is not taken away after all, or it is gone: forget that it was to be."""
+        _remove(self._removal(sha256, seq))
 
     # The originals of pending models' pictures
 
@@ -108,11 +117,9 @@ class ImageStore:
 
     def drop_pending(self, pending: int, *, but: str | None = None) -> None:
         """Remove a pending model's originals, all but the one of the extension `but`."""
-        prefix = f"{pending}."
-        with suppress(FileNotFoundError):
-            for name in os.listdir(self.pending_folder):
-                if name.startswith(prefix) and name != f"{pending}{but}":
-                    _remove(os.path.join(self.pending_folder, name))
+        for extension in PICTURE_EXTENSIONS:
+            if extension != but:
+                _remove(self.pending_path(pending, extension))
 
     # After a crash
 
@@ -125,6 +132,9 @@ class ImageStore:
                 if match := _INTENT.fullmatch(name):
                     sha256, seq = match[1], int(match[2])
                     (self.settle if known(sha256, seq) else self.withdraw)(sha256, seq)
+                elif match := _REMOVAL.fullmatch(name):
+                    sha256, seq = match[1], int(match[2])
+                    (self.spare if known(sha256, seq) else self.take_away)(sha256, seq)
                 else:
                     _remove(os.path.join(self.staging, name))
         with suppress(FileNotFoundError):
@@ -133,8 +143,16 @@ class ImageStore:
                 if match and pending_picture(int(match[1])) != match[2]:
                     _remove(os.path.join(self.pending_folder, name))
 
+    def _mark(self, path: str) -> None:
+        with open(path, "wb", opener=_private):
+            pass
+        fsync_dir(self.staging)
+
     def _intent(self, sha256: str, seq: int) -> str:
         return os.path.join(self.staging, f"{sha256}_{seq}.intent")
+
+    def _removal(self, sha256: str, seq: int) -> str:
+        return os.path.join(self.staging, f"{sha256}_{seq}.removal")
 
 
 def _name(sha256: str, seq: int, tier: str) -> str:

@@ -6,34 +6,20 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import apsw
 import msgspec
 
-from ..events.catalog import ImportCancelled, ImportFailed, ImportRequested, Strategy
+from ..events.catalog import ImportCancelled, ImportRequested, Strategy
 from ..events.log import New
 from ..events.writer import Decision, Unwritable
 from ..projections import imports, pending
-from .ingest import (
-    AFTER_PLAN,
-    STEPS,
-    Conflict,
-    Failed,
-    ImportStopped,
-    Job,
-    Step,
-    Tools,
-    Withdrawn,
-    conflicted,
-    job_of,
-    let_go,
-    of_import,
-    take_up,
-    tidy,
-)
+from .importplan import Failed, ImportStopped, Withdrawn, end_of, of_import
+from .ingest import AFTER_PLAN, STEPS, Job, Step, Tools, job_of, let_go, take_hold, take_up, tidy
 
 WORKERS = 2  # hashing two files at once is nearly twice as fast, a third only makes one disk seek
-RETRY_S = 10.0  # a step that the log could not take (disk full) is tried again after this
+RETRY_S = 10.0  # what the log could not take (disk full) is tried again after this
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +62,8 @@ class Importer:
         look_again: Callable[[Sequence[str]], None],
         imported: Callable[[str], Awaitable[None]],
         steps: Sequence[Step] = STEPS,
+        *,
+        retry_s: float = RETRY_S,
     ) -> None:
         """Work with `tools`; `look_again` gets the paths an import touched, `imported` the hash of each model."""
         self._tools = tools
@@ -83,6 +71,7 @@ class Importer:
         self._look_again = look_again
         self._imported = imported
         self._steps = tuple(steps)
+        self._retry_s = retry_s
         self._queue: deque[Job] = deque()
         self._running: dict[str, Job] = {}
         self._waiters: dict[str, asyncio.Future[Ended]] = {}
@@ -92,16 +81,16 @@ class Importer:
         self._of = 0
 
     async def recover(self) -> None:
-        """Finish or take back what a crash interrupted. Call before anybody looks at the disk."""
+        """Take up what a crash interrupted: finished once started. Call before anybody looks at the disk."""
         db = self._library.db
         for known in imports.untidied(db):
-            await tidy(self._tools, job_of(known))
-        for known in imports.unfinished(db):
-            job = job_of(known)
-            if job.plan is None:
-                self._enqueue(job)
-            else:
-                await self._run(job, resumed=True)
+            if known.plan is not None:
+                await tidy(self._tools, job_of(known))
+        jobs = [job_of(known) for known in imports.unfinished(db)]
+        begun = [job for job in jobs if job.resumed]
+        for job in begun:
+            take_hold(self._tools, job)
+        self._enqueue([*begun, *(job for job in jobs if not job.resumed)])
 
     def start(self) -> None:
         """Start working."""
@@ -141,38 +130,42 @@ class Importer:
     ) -> tuple[int, int, str]:
         """Queue several pending models (None: all that wait): (how many, the position, the action's id)."""
         action = secrets.token_bytes(16)
+        jobs: list[Job] = []
 
         def ask(db: apsw.Connection) -> Decision:
             waiting = set(pending.waiting(db))
-            if numbers is not None:
-                known = waiting | {number for number in numbers if pending.get(db, number)}
-                unknown = sorted(set(numbers) - known)
-                if unknown:
-                    raise NoSuchPending(f"there is no pending model {unknown[0]}; list them with `hikazed pending`")
+            for number in sorted(set(numbers or ()) - waiting):
+                if pending.get(db, number) is None:
+                    raise NoSuchPending(f"there is no pending model {number}; list them with `hikazed pending`")
             chosen = sorted(waiting) if numbers is None else list(dict.fromkeys(numbers))
             ops = [(secrets.token_hex(8), number) for number in chosen if imports.open_import_of(db, number) is None]
+            jobs[:] = [Job(op, number, wish.strategy, wish.type, actor, action) for op, number in ops]
             return Decision([_request(op, number, wish) for op, number in ops], [len(ops), action.hex()])
 
         written = await self._library.write(ask, actor=actor, action=action, key=key, request=request)
         queued, name = written.value
         if not written.repeated:
-            for known in imports.unfinished(self._library.db):
-                if known.action == action:
-                    self._enqueue(job_of(known))
+            self._enqueue(jobs)
         return queued, written.position, name
 
     async def cancel(self, *, actor: str) -> tuple[int, int]:
         """Take back every import that has not touched anything yet: (how many, the position)."""
-        jobs = [*self._queue, *(job for job in self._running.values() if job.plan is None)]
-        self._queue.clear()
-        for job in jobs:
-            job.stop.set()
-        waiting = [job for job in jobs if job.op not in self._running]
+        waiting = [job for job in self._queue if job.plan is None]
+        hashing = [job for job in self._running.values() if job.plan is None]
+        self._queue = deque(job for job in self._queue if job.plan is not None)
         events = [of_import(job.op, ImportCancelled(job.op, job.pending)) for job in waiting]
-        written = await self._library.write(lambda _db: Decision(events), actor=actor)
+        try:
+            written = await self._library.write(lambda _db: Decision(events), actor=actor)
+        except Unwritable:
+            self._queue.extend(waiting)
+            self._wake.set()
+            raise
+        for job in hashing:
+            job.stop.set()
         for job in waiting:
             self._tell(job, written.position)
-        return len(jobs), written.position
+        self._show()
+        return len(waiting) + len([job for job in hashing if job.plan is None]), written.position
 
     def under_way(self) -> dict[str, int]:
         """Give how many imports wait, run, and were done since the queue was last empty."""
@@ -180,11 +173,11 @@ class Importer:
 
     # Working --------------------------------------------------------------------------------------------
 
-    def _enqueue(self, job: Job) -> None:
+    def _enqueue(self, jobs: Sequence[Job]) -> None:
         if not self._queue and not self._running:
             self._done = self._of = 0
-        self._of += 1
-        self._queue.append(job)
+        self._of += len(jobs)
+        self._queue.extend(jobs)
         self._wake.set()
         self._show()
 
@@ -197,7 +190,7 @@ class Importer:
                 return _ended(known, self._library.news.head)
             waiter = self._waiters[op] = asyncio.get_running_loop().create_future()
             if first:
-                self._enqueue(job_of(known))
+                self._enqueue([job_of(known)])
         return await asyncio.shield(waiter)
 
     async def _work(self) -> None:
@@ -207,12 +200,10 @@ class Importer:
                 await self._wake.wait()
             await self._run(self._queue.popleft())
 
-    async def _run(self, job: Job, *, resumed: bool = False) -> None:
+    async def _run(self, job: Job) -> None:
         self._running[job.op] = job
         try:
-            await self._through(job, resumed=resumed)
-        except asyncio.CancelledError:
-            raise
+            await self._through(job)
         except Exception:
             # The outermost edge of an import: a fault of ours must not stop the queue.
             log.exception("import of pending model %d failed", job.pending)
@@ -226,49 +217,43 @@ class Importer:
             self._show()
             self._look_again(paths)
 
-    async def _through(self, job: Job, *, resumed: bool) -> None:
+    async def _through(self, job: Job) -> None:
         try:
-            if resumed:
+            if job.resumed:
                 await take_up(self._tools, job)
-            for step in self._steps[AFTER_PLAN if resumed else 0 :]:
-                await self._persist(step, job)
+            for step in self._steps[AFTER_PLAN if job.resumed else 0 :]:
+                await self._persist(job, partial(step, self._tools, job))
                 if job.stop.is_set() and job.plan is None:
                     raise Withdrawn("cancelled")
         except ImportStopped as stopped:
             await self._end(job, stopped)
         else:
-            self._tell(job, self._library.news.head)
+            self._tell(job, job.position)
             if job.planned.status == "imported":
                 await self._imported(job.planned.model)
 
-    async def _persist(self, step: Step, job: Job) -> None:
+    async def _end(self, job: Job, stopped: ImportStopped) -> None:
+        async def write() -> None:
+            written = await self._library.write(
+                lambda db: Decision(end_of(db, job.op, job.pending, stopped)), actor=job.actor, action=job.action
+            )
+            self._tell(job, written.position)
+
+        await self._persist(job, write)
+
+    async def _persist(self, job: Job, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what writes to the log until the log takes it; whoever waits is told at once that it does not."""
         while True:
             try:
-                await step(self._tools, job)
+                await act()
             except Unwritable as error:
-                if job.plan is None:
-                    raise Failed(str(error)) from error
                 log.warning("import of pending model %d waits: %s", job.pending, error)
-                await asyncio.sleep(RETRY_S)
+                waiter = self._waiters.pop(job.op, None)
+                if waiter is not None and not waiter.done():
+                    waiter.set_exception(error)
+                await asyncio.sleep(self._retry_s)
             else:
                 return
-
-    async def _end(self, job: Job, stopped: ImportStopped) -> None:
-        match stopped:
-            case Conflict(model=model):
-                decision = conflicted(job, model)
-            case Withdrawn():
-                decision = Decision([of_import(job.op, ImportCancelled(job.op, job.pending))])
-            case _:
-                decision = Decision([of_import(job.op, ImportFailed(job.op, job.pending, str(stopped)))])
-        try:
-            written = await self._library.write(lambda _db: decision, actor=job.actor, action=job.action)
-        except Unwritable as error:
-            waiter = self._waiters.pop(job.op, None)
-            if waiter is not None:
-                waiter.set_exception(error)
-            return
-        self._tell(job, written.position)
 
     def _tell(self, job: Job, position: int) -> None:
         waiter = self._waiters.pop(job.op, None)

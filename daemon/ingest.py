@@ -1,4 +1,4 @@
-"""The import of one pending model, as a list of named steps, and the decisions they rest on.
+"""The import of one pending model, as a list of named steps; what they decide is in `importplan`.
 
 The log is the only authority, and the order of the steps makes every moment safe to die in: what will be done
 to the disk is planned in the log, then done, then completed in the log as one durable step, then tidied. Each
@@ -6,97 +6,49 @@ step that acts finds out what was done before it, so that after a crash the same
 """
 
 import asyncio
-import contextlib
+import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import apsw
 import msgspec
 
-from ..events.catalog import (
-    Changes,
-    CoverChosen,
-    Event,
-    File,
-    FileTrashed,
-    ImageAdded,
-    ImportCompleted,
-    ImportConflicted,
-    ImportPlanned,
-    ImportTidied,
-    LocationFound,
-    ModelEdited,
-    ModelImported,
-    ModelTagged,
-    ModelUntagged,
-    PendingImported,
-    Status,
-    Strategy,
-    Texts,
-)
+from ..events.catalog import File, ImportPlanned, ImportTidied, Status, Strategy
 from ..events.log import New, now_ms
 from ..events.pathtext import to_path, to_text
 from ..events.writer import Decision, Written
-from ..projections import images, imports, models, pending, tags
+from ..projections import images, imports, models, pending
+from ..projections.models import Location
 from ..projections.pending import Pending
 from . import hashing, place, trash
+from .busy import Busy
 from .hashing import FileChanged, ReadingStopped
 from .header import read_header, summary
 from .imagestore import ImageStore
+from .importplan import (
+    BRINGS,
+    Conflict,
+    Done,
+    Failed,
+    PictureChanged,
+    Withdrawn,
+    facts_of,
+    goes_to_trash,
+    of_import,
+    status_of,
+    type_of,
+)
 from .library import Library
 from .pictures import Picture, PictureRefused, inspect, write_tiers
-from .roots import Root, as_file, every, of_path
+from .roots import Root, as_file, every, is_here, of_path
 from .scan import Seen, stat_file
-from .sightings import of_files, of_model, of_pending
 
 TRIES = 3  # a file that changes while it is hashed is tried again so often; after that it is not at rest
-STATUS_OF: dict[Strategy, Status] = {
-    "merge": "merged",
-    "override": "overridden",
-    "ignore": "ignored",
-    "delete": "deleted",
-}
 
-
-class ImportStopped(Exception):
-    """An import ended without having been done."""
-
-
-class Failed(ImportStopped):
-    """It cannot be done; the message is the reason and what to do."""
-
-
-class Conflict(ImportStopped):
-    """The content is known and nobody said what to do with it."""
-
-    def __init__(self, model: str) -> None:
-        """Name the model that has the content."""
-        super().__init__("this content is already in the library; say merge, override, ignore or delete")
-        self.model = model
-
-
-class Withdrawn(ImportStopped):
-    """Somebody cancelled it."""
-
-
-@dataclass(slots=True)
-class Busy:
-    """Paths that imports are working on: whoever looks at the disk leaves them alone until they are done."""
-
-    paths: set[str] = field(default_factory=set[str])
-    locks: dict[str, asyncio.Lock] = field(default_factory=dict[str, asyncio.Lock])
-
-    @contextlib.asynccontextmanager
-    async def alone_with(self, sha256: str) -> AsyncIterator[None]:
-        """Let one at a time change the pictures and files of a content."""
-        lock = self.locks.setdefault(sha256, asyncio.Lock())
-        async with lock:
-            yield
-        if not lock.locked() and not getattr(lock, "_waiters", None):
-            self.locks.pop(sha256, None)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +65,7 @@ class Tools:
 
 @dataclass(slots=True)
 class Job:
-    """An import on its way."""
+    """An import on its way; `position` is that of the last event it has written."""
 
     op: str
     pending: int
@@ -125,10 +77,14 @@ class Job:
     subject: Pending | None = None
     sha256: str = ""
     plan: ImportPlanned | None = None
+    resumed: bool = False
     token: str | None = None
+    promoted: str | None = None
     picture: Picture | None = None
+    picture_at: int | None = None
     placed: File | None = None
-    held: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    position: int = 0
+    held: AsyncExitStack = field(default_factory=AsyncExitStack)
     busy: set[str] = field(default_factory=set[str])
 
     @property
@@ -159,16 +115,19 @@ async def check(tools: Tools, job: Job) -> None:
     _claim(tools, job, path)
     if found.state != "waiting":
         raise Failed("its file is missing; put it back, or dismiss the pending model")
-    await asyncio.to_thread(_must_be_unchanged, path, found)
+    await asyncio.to_thread(_must_be_unchanged, path, found, _root(tools, found.root))
     if not models.sizes_known(tools.library.db, [found.size]):
-        _place_for_new(tools, job)  # it is certainly new: what it lacks is told now, not after reading 30 GB
+        # It is certainly new: what it lacks is told now, not after reading 30 GB.
+        kind = type_of("imported", job.type, found, None)
+        if not found.in_place:
+            _folder_for(tools, kind)
 
 
 async def hash_content(tools: Tools, job: Job) -> None:
     """Find out what the content is."""
     found = job.file
-    path, task = to_path(found.path), f"import/{job.op}"
-    told = _teller(tools.library, task, what="hashing", total=found.size, pending=job.pending, op=job.op)
+    path = to_path(found.path)
+    told = _teller(tools.library, job, what="hashing", total=found.size)
     for attempt in range(TRIES):
         try:
             hashed = await asyncio.to_thread(hashing.hash_file, path, progress=told, stop=job.stop)
@@ -178,7 +137,7 @@ async def hash_content(tools: Tools, job: Job) -> None:
             if attempt + 1 == TRIES:
                 raise Failed("the file keeps changing; import it once it has come to rest") from None
             await asyncio.sleep(attempt + 1)
-            await asyncio.to_thread(_must_be_unchanged, path, found)
+            await asyncio.to_thread(_must_be_unchanged, path, found, _root(tools, found.root))
         except (ReadingStopped, OSError) as error:
             raise Failed(f"the file could not be read ({error}); make it readable and try again") from error
         else:
@@ -191,35 +150,42 @@ async def hash_content(tools: Tools, job: Job) -> None:
 
 async def plan(tools: Tools, job: Job) -> None:
     """Decide between new and known, and write down what will be done to the disk."""
-    found = job.file
-    status = _outcome(tools.library.db, job)
+    found, db = job.file, tools.library.db
+    known = models.locations(db, job.sha256)
+    elsewhere = await asyncio.to_thread(_lies_elsewhere, known, every(db), found.path)
+    status = status_of(job.strategy, known=models.get(db, job.sha256) is not None, lies_elsewhere=elsewhere)
     if status is None:
         raise Conflict(job.sha256)
-    if status == "imported":
-        _place_for_new(tools, job)
     header = await asyncio.to_thread(_header_of, to_path(found.path))
-    job.plan = await _plan_of(tools, job, status, header)
-    await _append(tools, job, [of_import(job.op, job.planned)])
+    planned = ImportPlanned(job.op, job.pending, job.sha256, status, found.file(), header)
+    if goes_to_trash(status, in_place=found.in_place, lies_elsewhere=elsewhere):
+        entry = await asyncio.to_thread(_trash_entry, every(db), tools.data, planned)
+        planned = _replaced(planned, trash=to_text(entry))
+    elif status in BRINGS:
+        planned = await _with_place(tools, job, planned, status)
+    if job.stop.is_set():
+        raise Withdrawn("cancelled")
+    job.plan = planned
+    await _append(tools, job, [of_import(job.op, planned)])
 
 
 async def make_pictures(tools: Tools, job: Job) -> None:
     """Make the tiers of the pending picture, beside their places."""
-    if job.planned.status not in ("imported", "merged", "overridden"):
+    if job.planned.status not in BRINGS:
         return
     await tools.take_picture(job.pending)
     subject = pending.get(tools.library.db, job.pending)
+    _discard_picture(tools, job)
     if subject is None or subject.picture is None:
         return
-    job.subject = subject
+    job.picture_at = subject.picture_position
     original = tools.store.pending_path(job.pending, subject.picture)
-    token = tools.store.new_token()
+    job.token = tools.store.new_token()
     try:
-        job.picture = await asyncio.to_thread(_make_tiers, tools.store, original, token)
-        job.token = token
+        job.picture = await asyncio.to_thread(_make_tiers, tools.store, original, job.token)
     except (PictureRefused, FileNotFoundError):
-        tools.store.discard(token)  # the model comes without it; the picture was looked at when it was taken
+        tools.store.discard(job.token)  # the model comes without it; the picture was looked at when it was taken
     except OSError as error:
-        tools.store.discard(token)
         raise Failed(f"its picture could not be written ({error.strerror}); free some space and try again") from error
 
 
@@ -231,8 +197,10 @@ async def place_file(tools: Tools, job: Job) -> None:
             await asyncio.to_thread(_to_trash, planned)
         elif planned.target is not None:
             await _to_target(tools, job)
-        elif planned.status in ("imported", "merged", "overridden"):
+        elif planned.status in BRINGS:
             job.placed = planned.file
+    except hashing.Cancelled:
+        raise Withdrawn("cancelled") from None
     except (place.NotPlaced, trash.TrashUnavailable, ReadingStopped) as error:
         raise Failed(str(error)) from error
     except OSError as error:
@@ -241,25 +209,28 @@ async def place_file(tools: Tools, job: Job) -> None:
 
 async def complete(tools: Tools, job: Job) -> None:
     """Write all that follows as one durable step, the picture in its place by then."""
-    planned = job.planned
-    sequence = images.next_sequence(tools.library.db, planned.model)
-    if job.token is not None:
-        await asyncio.to_thread(tools.store.promote, job.token, planned.model, sequence)
-    try:
-        await tools.library.write(lambda db: Decision(_all_of(db, job, sequence)), actor=job.actor, action=job.action)
-    except BaseException:
-        if job.token is not None:
-            tools.store.withdraw(planned.model, sequence)
-        raise
-    if job.token is not None:
-        tools.store.settle(planned.model, sequence)
+    while True:
+        sequence = await _promote(tools, job)
+        done = Done(job.planned, job.type, job.picture_at, job.picture, sequence, job.placed)
+        try:
+            await _decide(tools, job, lambda db, done=done: Decision(facts_of(db, done)))
+        except PictureChanged:
+            await make_pictures(tools, job)
+            continue
+        if job.promoted is not None:
+            tools.store.settle(job.planned.model, sequence)
+        return
 
 
 async def tidy(tools: Tools, job: Job) -> None:
     """Remove what the import leaves behind: the source of a copy, and the original of the picture."""
     planned = job.planned
-    if planned.copies:
-        await asyncio.to_thread(_remove_source, planned)
+    if planned.copies and planned.target is not None:
+        location = models.location(tools.library.db, planned.target)
+        try:
+            await asyncio.to_thread(_remove_source, planned, location)
+        except OSError as error:
+            log.warning("%s was copied and could not be removed: %s", hashing.named(planned.file.path), error.strerror)
     if planned.status != "ignored":
         await asyncio.to_thread(tools.store.drop_pending, job.pending)
     await _append(tools, job, [of_import(job.op, ImportTidied(job.op))])
@@ -269,217 +240,106 @@ STEPS: tuple[Step, ...] = (check, hash_content, plan, make_pictures, place_file,
 AFTER_PLAN = STEPS.index(make_pictures)
 
 
+# Before and after the steps ---------------------------------------------------------------------------
+
+
 def job_of(known: imports.Import) -> Job:
     """Give the job for an import in the queue, with its plan where it has one."""
     job = Job(known.op, known.pending, known.strategy, known.type, known.actor, known.action)
     if known.plan is not None:
         job.plan = known.plan
         job.sha256 = known.plan.model
+        job.resumed = True
     return job
+
+
+def take_hold(tools: Tools, job: Job) -> None:
+    """Have the paths of a planned import left alone, from before anybody looks at the disk."""
+    planned = job.planned
+    job.busy |= {to_path(path) for path in (planned.file.path, planned.target) if path is not None}
+    tools.busy.paths |= job.busy
 
 
 async def take_up(tools: Tools, job: Job) -> None:
     """Make ready to go on with a planned import after a crash. Raises `Failed` where its file is gone."""
-    planned = job.planned
-    source = to_path(planned.file.path)
-    _claim(tools, job, source)
-    await job.held.enter_async_context(tools.busy.alone_with(planned.model))
+    await job.held.enter_async_context(tools.busy.alone_with(job.planned.model))
     job.subject = pending.get(tools.library.db, job.pending)
-    if planned.target is not None:
-        _claim(tools, job, to_path(planned.target))
-    if not await asyncio.to_thread(_is_recoverable, planned):
+    if not await asyncio.to_thread(_is_recoverable, job.planned):
+        await asyncio.to_thread(_discard_part, job.planned)
         raise Failed("its file was gone after the interruption; look for it and import it again")
 
 
 def let_go(tools: Tools, job: Job) -> list[str]:
     """Give free what the job held, and the paths that should be looked at again."""
-    if job.token is not None:
-        tools.store.discard(job.token)
+    _discard_picture(tools, job)
     paths = sorted(job.busy)
     tools.busy.paths -= job.busy
+    job.busy.clear()
     return paths
 
 
-def of_import(op: str, event: Event) -> New:
-    """Put an event into the stream of an import."""
-    return New(f"import/{op}", event)
+# Planning ---------------------------------------------------------------------------------------------
 
 
-# What the steps decide --------------------------------------------------------------------------------
-
-
-def _place_for_new(tools: Tools, job: Job) -> None:
-    kind = _type_of(job)
-    if kind is None:
-        raise Failed(f"its type is not known; say it, for example with `hikazed import {job.pending} --type loras`")
-    if not job.file.in_place:
-        _destination(tools, kind)
-
-
-def _type_of(job: Job) -> str | None:
-    return job.type or job.file.type
-
-
-def _outcome(db: apsw.Connection, job: Job) -> Status | None:
-    if models.get(db, job.sha256) is None:
-        if job.strategy == "ignore":
-            return "ignored"
-        if job.strategy == "delete":
-            raise Failed("this is the only copy of its content, which is not in the library; nothing was deleted")
-        return "imported"
-    if job.strategy is None:
-        return None
-    if job.strategy == "delete" and not models.has_present_location(db, job.sha256, job.file.path):
-        raise Failed("this is the last copy of its content that is here; nothing was deleted")
-    return STATUS_OF[job.strategy]
-
-
-async def _plan_of(tools: Tools, job: Job, status: Status, header: dict[str, Any]) -> ImportPlanned:
-    db, found = tools.library.db, job.file
-    planned = ImportPlanned(job.op, job.pending, job.sha256, status, found.file(), header)
-    to_trash = status == "deleted" or (
-        not found.in_place
-        and status in ("merged", "overridden")
-        and models.has_present_location(db, job.sha256, found.path)
-    )
-    if status == "ignored":
-        return planned
-    if to_trash:
-        entry = await asyncio.to_thread(_trash_entry, every(db), tools.data, planned, job.op)
-        return _replaced(planned, trash=to_text(entry))
+async def _with_place(tools: Tools, job: Job, planned: ImportPlanned, status: Status) -> ImportPlanned:
+    """Give the plan with where the file is to go; one in place stays there."""
+    found, known = job.file, models.get(tools.library.db, planned.model)
+    kind = type_of(status, job.type, found, known)
     if found.in_place:
         return planned
-    known = models.get(db, job.sha256)
-    kind = known.type if known is not None else _type_of(job)
-    assert kind is not None
-    folder, root = _destination(tools, kind)
-    source = to_path(found.path)
-    try:
-        target, copies = await asyncio.to_thread(_room_for, source, folder, tools.busy.paths, found.size)
-    except (OSError, place.NotPlaced) as error:
-        raise Failed(f"it cannot go to {folder} ({error})") from error
-    _claim(tools, job, target)
-    return _replaced(planned, target=to_text(target), target_root=root.id, copies=copies)
+    folder, root = _folder_for(tools, kind)
+    return await _with_target(tools, job, planned, os.path.join(folder, os.path.basename(to_path(found.path))), root)
+
+
+async def _with_target(tools: Tools, job: Job, planned: ImportPlanned, wanted: str, root: Root) -> ImportPlanned:
+    """Give the plan with a free name for the file, `wanted` or one like it, that no other import will take."""
+    while True:
+        taken = tools.busy.paths - job.busy
+        try:
+            target, copies = await asyncio.to_thread(_room_for, to_path(planned.file.path), wanted, root, taken)
+            if copies:
+                place.require_space(os.path.dirname(target), planned.file.size)
+        except (OSError, place.NotPlaced) as error:
+            raise Failed(f"it cannot go to {hashing.named(os.path.dirname(wanted))} ({error})") from error
+        if target not in tools.busy.paths - job.busy:
+            _claim(tools, job, target)
+            return _replaced(planned, target=to_text(target), target_root=root.id, copies=copies)
 
 
 def _replaced(planned: ImportPlanned, **fields: Any) -> ImportPlanned:
     return msgspec.structs.replace(planned, **fields)
 
 
-def _destination(tools: Tools, kind: str) -> tuple[str, Root]:
+def _root(tools: Tools, number: int | None) -> Root | None:
+    return next((root for root in every(tools.library.db) if root.id == number), None)
+
+
+def _folder_for(tools: Tools, kind: str) -> tuple[str, Root]:
     known = {root.path: root for root in every(tools.library.db) if root.kind == "model"}
     for folder in tools.order(kind):
         root = known.get(folder)
         if root is None or root.type != kind:
             continue
         if root.offline:
-            raise Failed(f"the folder for {kind}, {folder}, is away; connect its disk and try again")
+            raise Failed(f"the folder for {kind}, {hashing.named(folder)}, is away; connect its disk and try again")
         return folder, root
     raise Failed(f"there is no folder for models of type {kind}; add one, for example with `--models {kind}=DIR`")
 
 
-def _all_of(db: apsw.Connection, job: Job, sequence: int) -> list[New]:
-    """Give every event that a completed import appends."""
-    planned, subject = job.planned, job.subject
-    events: list[New] = []
-    if planned.status in ("imported", "merged", "overridden") and subject is not None:
-        maker = {"imported": _as_new, "merged": _as_merged, "overridden": _as_overriding}[planned.status]
-        events += maker(db, job, subject)
-        if job.picture is not None:
-            events += _picture_events(job, planned, sequence)
-    if job.placed is not None:
-        events.append(of_files(planned.model, LocationFound(planned.model, job.placed)))
-    if planned.trash is not None:
-        events.append(_trashed(planned, planned.trash))
-    if planned.status != "ignored":
-        ended = PendingImported(job.pending, planned.model, planned.status)
-        events.append(of_pending(job.pending, ended))
-    path = planned.target or (planned.file.path if planned.trash is None else None)
-    completed = ImportCompleted(job.op, job.pending, planned.model, planned.status, path)
-    events.append(of_import(job.op, completed))
-    return events
-
-
-def _as_new(db: apsw.Connection, job: Job, subject: Pending) -> list[New]:
-    planned = job.planned
-    kind = _type_of(job)
-    assert kind is not None
-    born = ModelImported(
-        planned.model, subject.name, kind, planned.file.size, subject.texts, planned.header, job.pending
-    )
-    worn = [ModelTagged(planned.model, tag) for tag in tags.of_pending(db, job.pending)]
-    return [of_model(planned.model, event) for event in (born, *worn)]
-
-
-def _as_merged(db: apsw.Connection, job: Job, subject: Pending) -> list[New]:
-    model = job.planned.model
-    known = models.get(db, model)
-    assert known is not None
-    fields = _differing(known.texts, _filled(known.texts, subject.texts))
-    have = tags.of_model(db, model)
-    events: list[Event] = [ModelEdited(model, Changes(**fields))] if fields else []
-    events += [ModelTagged(model, tag) for tag in tags.of_pending(db, job.pending) if tag not in have]
-    return [of_model(model, event) for event in events]
-
-
-def _as_overriding(db: apsw.Connection, job: Job, subject: Pending) -> list[New]:
-    model = job.planned.model
-    known = models.get(db, model)
-    assert known is not None
-    new = {name: getattr(subject.texts, name) for name in Texts.__struct_fields__} | {
-        "name": subject.name,
-        "type": _type_of(job) if job.type else subject.type,
-    }
-    old = {name: getattr(known.texts, name) for name in Texts.__struct_fields__} | {
-        "name": known.name,
-        "type": known.type,
-    }
-    given = set(subject.given) | ({"type"} if job.type else set())
-    fields = {
-        name: value
-        for name, value in new.items()
-        if name in given and value != old[name] and value not in (None, getattr(Texts(), name, ""))
-    }
-    events: list[Event] = [ModelEdited(model, Changes(**fields))] if fields else []
-    have, want = tags.of_model(db, model), tags.of_pending(db, job.pending)
-    if want:
-        events += [ModelUntagged(model, tag) for tag in have if tag not in want]
-        events += [ModelTagged(model, tag) for tag in want if tag not in have]
-    return [of_model(model, event) for event in events]
-
-
-def _picture_events(job: Job, planned: ImportPlanned, sequence: int) -> list[New]:
-    picture = job.picture
-    assert picture is not None
-    added = ImageAdded(planned.model, sequence, picture.format, picture.width, picture.height, picture.texts)
-    events: list[Event] = [added]
-    if planned.status == "overridden":
-        events.append(CoverChosen(planned.model, sequence))
-    return [of_model(planned.model, event) for event in events]
-
-
-def _trashed(planned: ImportPlanned, name: str) -> New:
-    reason = planned.status if planned.status in ("merged", "overridden") else "deleted"
-    file = planned.file
-    event = FileTrashed(name, file.path, file.root, file.size, reason, planned.pending, planned.model)
-    return New(f"trash/{name}", event)
-
-
-# What the steps do to the disk ------------------------------------------------------------------------
-
-
 def _claim(tools: Tools, job: Job, path: str) -> None:
     if path in tools.busy.paths and path not in job.busy:
-        raise Failed("its file is being imported already")
+        raise Failed("its file is being worked on already; try again when that is done")
     tools.busy.paths.add(path)
     job.busy.add(path)
 
 
-def _must_be_unchanged(path: str, found: Pending) -> None:
+def _must_be_unchanged(path: str, found: Pending, root: Root | None) -> None:
     try:
         seen = stat_file(path)
     except OSError as error:
         raise Failed(f"the file could not be looked at ({error.strerror}); make it readable and try again") from error
+    if seen is None and (root is None or not is_here(root)):
+        raise Failed("the folder of its file is away; connect its disk and try again")
     if seen is None:
         raise Failed("its file is gone; put it back and try again")
     if (seen.size, seen.mtime_ns) != (found.size, found.mtime_ns):
@@ -493,13 +353,41 @@ def _header_of(path: str) -> dict[str, Any]:
         raise Failed(f"the file could not be read ({error.strerror}); make it readable and try again") from error
 
 
-def _room_for(source: str, folder: str, busy: set[str], size: int) -> tuple[str, bool]:
-    place.make_folder(folder)
-    name = place.free_name(folder, os.path.basename(source), lambda path: path in busy or os.path.lexists(path))
-    copies = not place.same_filesystem(source, folder)
-    if copies:
-        place.require_space(folder, size)
-    return os.path.join(folder, name), copies
+def _lies_elsewhere(known: Sequence[Location], roots: Sequence[Root], besides: str) -> bool:
+    """Tell whether a file of the model is really there, in a root that is: what is one too many goes to the trash."""
+    online = {root.id for root in roots if not root.offline}
+    return any(
+        _is_the_file(_seen_or_none(to_path(there.path)), there.file())
+        for there in known
+        if not there.lost and there.root in online and there.path != besides
+    )
+
+
+def _seen_or_none(path: str) -> Seen | None:
+    try:
+        return stat_file(path)
+    except OSError:
+        return None
+
+
+def _room_for(source: str, wanted: str, root: Root, taken: set[str]) -> tuple[str, bool]:
+    if not is_here(root):
+        raise Failed(f"the folder {hashing.named(root.path)} is away; connect its disk and try again")
+    folder, name = os.path.split(wanted)
+    free = place.free_name(folder, name, lambda path: path in taken or os.path.lexists(path))
+    return os.path.join(folder, free), not place.same_filesystem(source, folder)
+
+
+def _trash_entry(roots: list[Root], data: str, planned: ImportPlanned) -> str:
+    source = to_path(planned.file.path)
+    root = of_path(roots, source)
+    try:
+        return trash.plan(source, data, root.path if root else os.path.dirname(source), planned.op).entry
+    except trash.TrashUnavailable as error:
+        raise Failed(str(error)) from error
+
+
+# Pictures ---------------------------------------------------------------------------------------------
 
 
 def _make_tiers(store: ImageStore, original: str, token: str) -> Picture:
@@ -508,21 +396,40 @@ def _make_tiers(store: ImageStore, original: str, token: str) -> Picture:
     return picture
 
 
+def _discard_picture(tools: Tools, job: Job) -> None:
+    if job.token is not None:
+        tools.store.discard(job.token)
+    job.token = job.picture = job.picture_at = None
+
+
+async def _promote(tools: Tools, job: Job) -> int:
+    """Bring the picture to its place under the model's next number, once: only then can the log tell of it.
+
+    Where the log then does not, the picture is taken back at the next start, or gives way to the next one.
+    """
+    sequence = images.next_sequence(tools.library.db, job.planned.model)
+    if job.picture is not None and job.token is not None and job.promoted != job.token:
+        await asyncio.to_thread(tools.store.promote, job.token, job.planned.model, sequence)
+        job.promoted = job.token
+    return sequence
+
+
+# The file ---------------------------------------------------------------------------------------------
+
+
 def _to_trash(planned: ImportPlanned) -> None:
     where = _trash_place(planned)
     if trash.state(where) == "moved":
         return
     _must_still_be(planned)
-    trash.move(
-        where,
-        trash.Record(
-            path=planned.file.path,
-            size=planned.file.size,
-            trashed_at=now_ms(),
-            reason=planned.status,
-            sha256=planned.model,
-        ),
+    record = trash.Record(
+        path=planned.file.path,
+        size=planned.file.size,
+        trashed_at=now_ms(),
+        reason=planned.status,
+        sha256=planned.model,
     )
+    trash.move(where, record)
 
 
 def _trash_place(planned: ImportPlanned) -> trash.Planned:
@@ -530,78 +437,57 @@ def _trash_place(planned: ImportPlanned) -> trash.Planned:
     return trash.planned_in(to_path(planned.trash), to_path(planned.file.path))
 
 
-def _trash_entry(roots: list[Root], data: str, planned: ImportPlanned, name: str) -> str:
-    source = to_path(planned.file.path)
-    root = of_path(roots, source)
-    try:
-        return trash.plan(source, data, root.path if root else os.path.dirname(source), name).entry
-    except trash.TrashUnavailable as error:
-        raise Failed(str(error)) from error
-
-
 async def _to_target(tools: Tools, job: Job) -> None:
-    planned = job.planned
-    assert planned.target is not None
-    assert planned.target_root is not None
-    target = to_path(planned.target)
-    if not await asyncio.to_thread(_lies_there, planned):
-        await asyncio.to_thread(_must_still_be, planned)
+    while True:
+        planned = job.planned
+        assert planned.target is not None
+        assert planned.target_root is not None
         try:
-            told = _teller(
-                tools.library,
-                f"import/{job.op}",
-                what="copying",
-                total=planned.file.size,
-                pending=job.pending,
-                op=job.op,
-            )
-            await asyncio.to_thread(_bring, job, target, told)
+            told = _teller(tools.library, job, what="copying", total=planned.file.size)
+            await asyncio.to_thread(_bring, job, told)
+            break
         except FileExistsError:
-            await _plan_another_name(tools, job)
-            await _to_target(tools, job)
-            return
-    seen = await asyncio.to_thread(stat_file, target)
+            root = _root(tools, planned.target_root)
+            if root is None:
+                raise Failed("the folder it was to go to is watched no more; import it again") from None
+            job.plan = await _with_target(tools, job, planned, to_path(planned.target), root)
+            await _append(tools, job, [of_import(job.op, job.plan)])
+    seen = await asyncio.to_thread(stat_file, to_path(planned.target))
     if seen is None:
         raise Failed("the file vanished from its new place; look for it and import it again")
     job.placed = as_file(seen, planned.target_root)
 
 
-async def _plan_another_name(tools: Tools, job: Job) -> None:
+def _bring(job: Job, told: Callable[[int], None]) -> None:
     planned = job.planned
     assert planned.target is not None
-    folder = os.path.dirname(to_path(planned.target))
-    target, copies = await asyncio.to_thread(
-        _room_for, to_path(planned.file.path), folder, tools.busy.paths, planned.file.size
-    )
-    _claim(tools, job, target)
-    job.plan = _replaced(planned, target=to_text(target), copies=copies)
-    await _append(tools, job, [of_import(job.op, job.planned)])
-
-
-def _bring(job: Job, target: str, told: Callable[[int], None]) -> None:
-    planned = job.planned
-    source = to_path(planned.file.path)
-    if not planned.copies:
-        place.rename_no_replace(source, target)
+    source, target = to_path(planned.file.path), to_path(planned.target)
+    if job.resumed and (_lies_there(planned) or place.finish_rename(source, target)):
         return
-    place.copy_verified(source, _part(job, target), target, expected_sha256=planned.model, progress=told, stop=job.stop)
+    _must_still_be(planned)
+    if planned.copies:
+        part = _part(planned, target)
+        place.copy_verified(source, part, target, expected_sha256=planned.model, progress=told, stop=job.stop)
+    else:
+        place.rename_no_replace(source, target)
 
 
-def _part(job: Job, target: str) -> str:
-    return os.path.join(os.path.dirname(target), place.part_name(os.path.basename(target), job.op))
+def _part(planned: ImportPlanned, target: str) -> str:
+    return os.path.join(os.path.dirname(target), place.part_name(os.path.basename(target), planned.op))
+
+
+def _discard_part(planned: ImportPlanned) -> None:
+    if planned.copies and planned.target is not None:
+        with suppress(OSError):
+            os.unlink(_part(planned, to_path(planned.target)))
 
 
 def _is_the_file(seen: Seen | None, file: File) -> bool:
-    """Tell whether what is seen is the file that was planned with, by any name."""
-    return (
-        seen is not None
-        and as_file(seen, file.root).ino == file.ino
-        and (seen.size, seen.mtime_ns)
-        == (
-            file.size,
-            file.mtime_ns,
-        )
-    )
+    """Tell whether what is seen is the file that an event tells of, by whatever name."""
+    if seen is None:
+        return False
+    now = as_file(seen, file.root)
+    return (now.size, now.mtime_ns, now.ino) == (file.size, file.mtime_ns, file.ino)
 
 
 def _lies_there(planned: ImportPlanned) -> bool:
@@ -611,10 +497,9 @@ def _lies_there(planned: ImportPlanned) -> bool:
     seen = stat_file(target)
     if seen is None or seen.size != planned.file.size:
         return False
-    if not planned.copies:
-        source_is_there = os.path.lexists(to_path(planned.file.path))
-        return _is_the_file(seen, planned.file) and not source_is_there
-    return hashing.hash_file(target).sha256 == planned.model
+    if planned.copies:
+        return hashing.hash_file(target).sha256 == planned.model
+    return _is_the_file(seen, planned.file) and not os.path.lexists(to_path(planned.file.path))
 
 
 def _must_still_be(planned: ImportPlanned) -> None:
@@ -623,36 +508,49 @@ def _must_still_be(planned: ImportPlanned) -> None:
 
 
 def _is_recoverable(planned: ImportPlanned) -> bool:
-    if _is_the_file(stat_file(to_path(planned.file.path)), planned.file):
+    if _is_the_file(_seen_or_none(to_path(planned.file.path)), planned.file):
         return True
-    if planned.trash is not None:
-        return trash.state(_trash_place(planned)) == "moved"
-    return planned.target is not None and _lies_there(planned)
+    try:
+        if planned.trash is not None:
+            return trash.state(_trash_place(planned)) == "moved"
+        return planned.target is not None and _lies_there(planned)
+    except (OSError, ReadingStopped):
+        return False
 
 
-def _remove_source(planned: ImportPlanned) -> None:
-    """Remove the source of a verified copy: the one removal of a model file, and only while it is that file."""
+def _remove_source(planned: ImportPlanned, location: Location | None) -> None:
+    """Remove the source of a verified copy: the one removal of a model file.
+
+    Only while it is that very file, and the copy lies untouched where the log says.
+    """
     source = to_path(planned.file.path)
-    assert planned.target is not None
-    target = stat_file(to_path(planned.target))
-    if target is not None and target.size == planned.file.size and _is_the_file(stat_file(source), planned.file):
+    if location is None or location.model != planned.model:
+        return
+    if _is_the_file(stat_file(to_path(location.path)), location.file()) and _is_the_file(
+        stat_file(source), planned.file
+    ):
         os.unlink(source)
         place.fsync_dir(os.path.dirname(source))
 
 
-async def _append(tools: Tools, job: Job, events: list[New]) -> Written:
-    return await tools.library.write(lambda _db: Decision(events), actor=job.actor, action=job.action)
+# Writing and telling ----------------------------------------------------------------------------------
 
 
-def _teller(library: Library, task: str, **what: Any) -> Callable[[int], None]:
-    loop = asyncio.get_running_loop()
+async def _append(tools: Tools, job: Job, events: list[New]) -> None:
+    await _decide(tools, job, lambda _db: Decision(events))
+
+
+async def _decide(tools: Tools, job: Job, decide: Callable[[Any], Decision]) -> None:
+    written: Written = await tools.library.write(decide, actor=job.actor, action=job.action)
+    job.position = written.position
+
+
+def _teller(library: Library, job: Job, **what: Any) -> Callable[[int], None]:
+    loop, task = asyncio.get_running_loop(), f"import/{job.op}"
 
     def tell(done: int) -> None:
-        loop.call_soon_threadsafe(lambda: library.news.progress(task, done=done, **what))
+        loop.call_soon_threadsafe(
+            lambda: library.news.progress(task, done=done, pending=job.pending, op=job.op, **what)
+        )
 
     return tell
-
-
-def conflicted(job: Job, model: str) -> Decision:
-    """An import ended because its content is known."""
-    return Decision([of_import(job.op, ImportConflicted(job.op, job.pending, model))])

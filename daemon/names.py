@@ -244,6 +244,11 @@ def companion_picture(model_name: str, siblings: Iterable[str]) -> str | None:
     return Folder(siblings).picture_of(model_name)
 
 
+def companion_names(model_name: str) -> list[str]:
+    """Give the names that its companion picture may have, the preferred ones first; in any other case it may, too."""
+    return [prefix + ending for prefix, ending in _companion_endings(model_name)]
+
+
 def models_of_picture(picture_name: str, siblings: Iterable[str]) -> list[str]:
     """Give the models that have this picture as their companion: the inverse of `companion_picture`."""
     return Folder((picture_name, *siblings)).models_of(picture_name)

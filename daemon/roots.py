@@ -10,7 +10,7 @@ from ..events.catalog import File, RootAdded, RootCameOnline, RootKind, RootRemo
 from ..events.log import New
 from ..events.pathtext import to_path, to_text
 from ..events.writer import Decision
-from .rootcheck import Identity
+from .rootcheck import Identity, identify
 from .scan import Seen
 
 
@@ -85,6 +85,17 @@ def comes_online(root: int, identity: Identity) -> Decision:
 def goes_offline(root: int, *, foreign: bool) -> Decision:
     """A root could not be proven present."""
     return Decision([New(f"root/{root}", RootWentOffline(root, "foreign" if foreign else "absent"))])
+
+
+def is_here(root: Root) -> bool:
+    """Look whether a root is the folder it was proven to be. Waits as long as its file system does not answer."""
+    return is_same(identify(root.path), root)
+
+
+def is_same(now: Identity | None, root: Root) -> bool:
+    """Tell whether what was found at a root's path is what it was proven to be."""
+    known = root.identity
+    return now is not None and known is not None and (signed(now.fsid), signed(now.ino)) == (known.fsid, known.ino)
 
 
 def of_path(roots: Iterable[Root], path: str) -> Root | None:

@@ -5,9 +5,9 @@ new file, or something new is decided here, inside the writer, against the commi
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from ..events.catalog import (
     Event,
     File,
+    FileTrashed,
     LocationFound,
     LocationLost,
     LocationMoved,
@@ -36,17 +37,18 @@ from ..projections import models, pending
 from ..projections.models import Location
 from ..projections.pending import Pending
 
+_Known = TypeVar("_Known", Location, Pending)
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A model file at rest. `type` is the guess by folder and header; `gone` and `linked` are those of the
-    paths known for the same inode, size and time where that file is no more, or is the very same file;
-    `sha256` is given where the content was hashed.
+    paths known for the same inode, size and time (`known_files`) where that file is no more, or is the very
+    same file; `sha256` is given where the content was hashed.
     """
 
     file: File
     kind: RootKind
-    root_type: str | None
     type: str | None
     header: dict[str, Any] = field(default_factory=dict[str, Any])
     gone: frozenset[str] = frozenset()
@@ -98,25 +100,80 @@ def of_files(sha256: str, event: Event) -> New:
     return New(f"files/{sha256}", event)
 
 
+def of_trash(event: FileTrashed) -> New:
+    """Put the event of a trashed file into the stream of its entry in the trash."""
+    return New(f"trash/{os.path.basename(event.trash)}", event)
+
+
 def see(db: apsw.Connection, sightings: Iterable[Sighting]) -> Decision:
-    """Decide what sightings mean; the value is an `Outcome`."""
+    """Decide what sightings mean; the value is an `Outcome`. Of several at one path the last counts.
+
+    What was moved is followed first: only then is it known which path was left, and which was overwritten.
+    """
     reader = _Reader(db)
-    for sighting in sightings:
+    latest = {sighting.file.path: sighting for sighting in sightings}
+    for sighting in [sighting for sighting in latest.values() if not reader.follow(sighting)]:
         reader.read(sighting)
-    return Decision(reader.events, reader.outcome)
+    return reader.decision()
 
 
 def lose(db: apsw.Connection, paths: Iterable[str]) -> Decision:
     """Decide what it means that nothing lies at some paths any more, though their root is here."""
     events: list[New] = []
-    for path in paths:
+    for path in dict.fromkeys(paths):
         location = models.location(db, path)
         if location is not None and not location.lost:
             events.append(of_files(location.model, LocationLost(location.model, path)))
         known = pending.at_path(db, path)
-        if known is not None and known.state in ("waiting", "hidden"):
+        if known is not None and known.state in _IS_THERE:
             events.append(of_pending(known.id, PendingLost(known.id)))
     return Decision(events, Outcome(missing=len(events)))
+
+
+def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
+    """Decide what it means that a pending model's content was hashed: known content in a model root is a location.
+
+    Where somebody wrote to the pending model it stays, and shows what it is: an import may merge the two.
+    """
+    known = pending.get(db, number)
+    if known is None or known.path != seen.file.path or not _is_same(seen.file, known):
+        return Decision((), Outcome())
+    if seen.sha256 is None or models.get(db, seen.sha256) is None:
+        return Decision((), Outcome())
+    if not known.in_place or known.written:
+        return Decision(recognised(known, seen.sha256), Outcome())
+    reader = _Reader(db)
+    reader.place(seen, seen.sha256)
+    ended = of_pending(number, PendingImported(number, seen.sha256, "merged"))
+    reader.outcome.found.append(number)
+    return Decision([*reader.decision().events, ended], reader.outcome)
+
+
+def recognised(known: Pending, model: str) -> list[New]:
+    """Give the event that a pending model's content is a model's, unless that is known."""
+    if known.sha256 == model:
+        return []
+    return [of_pending(known.id, PendingRecognised(known.id, model))]
+
+
+def known_files(db: apsw.Connection, file: File) -> list[File]:
+    """Give the files of this inode, size and time that are known by other paths: the caller looks at them."""
+    rows = db.execute(_KNOWN_FILES, (file.ino, file.size, file.mtime_ns, file.path))
+    return [File(path, root, file.size, file.mtime_ns, dev, file.ino) for path, root, dev in rows]
+
+
+_KNOWN_FILES = " UNION ALL ".join(
+    f"SELECT path, root, dev FROM {table} WHERE ino = ?1 AND size_bytes = ?2 AND mtime_ns = ?3 AND path <> ?4"  # noqa: S608
+    for table in ("locations", "pending_import", "pending_away")
+)
+
+
+def as_outcome(value: Any) -> Outcome:
+    """Give the `Outcome` that a write of this module answered."""
+    return value if isinstance(value, Outcome) else Outcome()
+
+
+_IS_THERE = ("waiting", "hidden")
 
 
 class _Reader:
@@ -125,166 +182,185 @@ class _Reader:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._last = pending.last_number(db)
-        self._settled: set[str] = set()
-        self.events: list[New] = []
+        self._left: set[str] = set()  # paths whose file was followed to another
+        self._taken: dict[str, str | None] = {}  # paths that another file took, and the model it is of
+        self._moves: list[New] = []
+        self._rest: list[New] = []
         self.outcome = Outcome()
 
-    def read(self, seen: Sighting) -> None:
-        path = seen.file.path
-        if path in self._settled:
+    def decision(self) -> Decision:
+        """Give what follows: first what was overwritten, then what moved. A move forgets the path it left."""
+        return Decision([*self._overwritten(), *self._moves, *self._rest], self.outcome)
+
+    # A file that was moved
+
+    def follow(self, seen: Sighting) -> bool:
+        """Take in a file that is known by another path and gone from there; False where it is none."""
+        if not seen.gone:
+            return False
+        location, known = models.location(self._db, seen.file.path), pending.at_path(self._db, seen.file.path)
+        if (location and _is_same(seen.file, location)) or (known and _is_same(seen.file, known)):
+            return False
+        there = self._gone_from(seen, models.same_file(self._db, seen.file))
+        if there is not None and seen.sha256 in (None, there.model):
+            self._follow_model(seen, there, location)
+            return True
+        before = self._gone_from(seen, pending.same_file(self._db, seen.file))
+        if before is not None and seen.sha256 is None:
+            self._left.add(before.path)
+            self._taken[seen.file.path] = None
+            self._move_pending(seen, before)
+            return True
+        return False
+
+    def _gone_from(self, seen: Sighting, there: Sequence[_Known]) -> _Known | None:
+        gone = [one for one in there if one.path in seen.gone and one.path not in self._left]
+        name = os.path.basename(seen.file.path)
+        return next((one for one in gone if os.path.basename(one.path) == name), gone[0] if gone else None)
+
+    def _follow_model(self, seen: Sighting, there: Location, location: Location | None) -> None:
+        model = there.model
+        if location is not None and location.model == model:  # over another file of the same content
+            self._refresh(seen, location)
             return
-        self._settled.add(path)
-        location = models.location(self._db, path)
+        self._left.add(there.path)
+        if seen.in_place:
+            self._taken[seen.file.path] = model
+            self._moves.append(of_files(model, LocationMoved(model, there.path, seen.file)))
+            self.outcome.moved += 1
+        else:  # known content in a drop folder waits there, and says what it is
+            if not there.lost:
+                self._moves.append(of_files(model, LocationLost(model, there.path)))
+            self._arrive(seen, location, model)
+
+    def _move_pending(self, seen: Sighting, known: Pending) -> None:
+        name = known.name if "name" in known.given else seen.stem
+        type_ = known.type if "type" in known.given else (seen.type or known.type)
+        self._moves.append(of_pending(known.id, PendingMoved(known.id, seen.file, name, type_, seen.in_place)))
+        self.outcome.moved += 1
+        self._watch_for_known_content(seen, known.id, known.sha256)
+
+    def _overwritten(self) -> Iterator[New]:
+        """What lay at a path that another file took is there no more, unless that file was followed elsewhere."""
+        for path, model in self._taken.items():
+            if path in self._left:
+                continue
+            location, known = models.location(self._db, path), pending.at_path(self._db, path)
+            if location is not None and location.model != model:
+                yield of_files(location.model, LocationReplaced(location.model, path))
+                self.outcome.changed += 1
+            if known is not None and known.state in _IS_THERE:
+                yield of_pending(known.id, PendingLost(known.id))
+
+    # Any other file
+
+    def read(self, seen: Sighting) -> None:
+        """Take in a file that was not moved."""
+        if seen.file.path in self._left:
+            self._arrive(seen, None, self._known_content(seen))
+            return
+        location = models.location(self._db, seen.file.path)
         if location is not None:
             self._at_location(seen, location)
             return
-        known = pending.at_path(self._db, path)
-        if known is not None and self._is_same(seen, known):
+        known = pending.at_path(self._db, seen.file.path)
+        if known is not None and _is_same(seen.file, known):
             self._again(seen, known)
-        elif not self._elsewhere(seen):
-            if known is not None and known.state in ("waiting", "missing", "hidden"):
-                self._changed(seen, known)
-            else:
-                self._new(seen)
-
-    # At a path that was a model's
+        else:
+            self._arrive(seen, None, self._known_content(seen))
 
     def _at_location(self, seen: Sighting, location: Location) -> None:
-        file = seen.file
-        unchanged = (file.size, file.mtime_ns, file.ino) == (location.size, location.mtime_ns, location.ino)
-        if unchanged and (seen.sha256 in (None, location.model)):
+        file, model = seen.file, self._known_content(seen)
+        if _is_same(file, location) and seen.sha256 in (None, location.model):
             if location.lost or file.root != location.root:
-                self.events.append(of_files(location.model, LocationFound(location.model, file)))
+                self._found(seen, location.model)
                 self.outcome.returned += 1
-        elif seen.sha256 == location.model:
-            event = LocationFound if location.lost else LocationRefreshed
-            self.events.append(of_files(location.model, event(location.model, file)))
-            self.outcome.returned += location.lost
-        elif seen.sha256 is None and file.size == location.size and not self._moves_here(seen):
+        elif model == location.model:
+            self._refresh(seen, location)
+        elif model is None and seen.sha256 is None and file.size == location.size:
             self.outcome.confirm.append(file.path)  # touched, or other content of the same size: the bytes tell
         else:
-            self.events.append(of_files(location.model, LocationReplaced(location.model, file.path)))
+            self._arrive(seen, location, model)
+
+    def _refresh(self, seen: Sighting, location: Location) -> None:
+        event = LocationFound if location.lost else LocationRefreshed
+        self._rest.append(of_files(location.model, event(location.model, seen.file)))
+        self.outcome.returned += location.lost
+
+    def _known_content(self, seen: Sighting) -> str | None:
+        """Give the model of a content that was hashed, or that is there under another name as well (a hard link)."""
+        if seen.sha256 is not None:
+            return seen.sha256 if models.get(self._db, seen.sha256) else None
+        if not seen.linked:
+            return None
+        linked = (there.model for there in models.same_file(self._db, seen.file) if there.path in seen.linked)
+        return next(linked, None)
+
+    def _arrive(self, seen: Sighting, location: Location | None, model: str | None) -> None:
+        """A file came to a path; `location` is what lay there before, `model` the one that has its content."""
+        if model is not None and seen.in_place:
+            self._taken[seen.file.path] = model
+            self.place(seen, model)
+            return
+        replaces = None
+        if location is not None and seen.file.path not in self._left:
+            replaces = location.model
+            self._rest.append(of_files(replaces, LocationReplaced(replaces, seen.file.path)))
             self.outcome.changed += 1
-            if not self._elsewhere(seen):
-                self._new(seen, replaces=location.model)
+        number = self._become_pending(seen, replaces)
+        if model is not None:
+            self._rest.append(of_pending(number, PendingRecognised(number, model)))
+        self._watch_for_known_content(seen, number, model or "")
 
-    # A file known by another path
-
-    def _moves_here(self, seen: Sighting) -> bool:
-        return any(there.path in seen.gone | seen.linked for there in models.same_file(self._db, seen.file))
-
-    def _elsewhere(self, seen: Sighting) -> bool:
-        if seen.sha256 is not None and seen.in_place and models.get(self._db, seen.sha256):
-            self._place(seen, seen.sha256)
-            return True
-        for there in models.same_file(self._db, seen.file):
-            if there.path in self._settled:
-                continue
-            if there.path in seen.gone | seen.linked:
-                self._model_file(seen, there)
-                return True
-        for known in pending.same_file(self._db, seen.file):
-            if known.path in seen.gone and known.path not in self._settled:
-                self._pending_file(seen, known)
-                return True
-        return False
-
-    def _model_file(self, seen: Sighting, there: Location) -> None:
-        model = there.model
-        if not seen.in_place:  # known content in a drop folder waits there, and says what it is
-            if there.path in seen.gone and not there.lost:
-                self.events.append(of_files(model, LocationLost(model, there.path)))
-            self.events.append(of_pending(self._new(seen), PendingRecognised(self._last, model)))
-        elif there.path in seen.gone:
-            self._settled.add(there.path)
-            self.events.append(of_files(model, LocationMoved(model, there.path, seen.file)))
-            self.outcome.moved += 1
-        else:
-            self.events.append(of_files(model, LocationFound(model, seen.file)))
-            self.outcome.added += 1
-
-    def _pending_file(self, seen: Sighting, known: Pending) -> None:
-        self._settled.add(known.path)
-        name = known.name
-        if "name" not in known.given:
-            name = seen.stem
-        type_ = known.type if "type" in known.given else (seen.type or known.type)
-        self.events.append(of_pending(known.id, PendingMoved(known.id, seen.file, name, type_, seen.in_place)))
-        self.outcome.moved += 1
-
-    def _place(self, seen: Sighting, model: str) -> None:
-        """A model's content lies in a model root: its old place if it was lost there, else one more."""
-        lost = [there for there in models.locations(self._db, model) if there.lost and there.path != seen.file.path]
-        base = os.path.basename(seen.file.path)
-        old = next((there for there in lost if os.path.basename(there.path) == base), lost[0] if lost else None)
-        if old is not None and old.path not in self._settled:
-            self._settled.add(old.path)
-            self.events.append(of_files(model, LocationMoved(model, old.path, seen.file)))
-            self.outcome.moved += 1
-        else:
-            self.events.append(of_files(model, LocationFound(model, seen.file)))
-            self.outcome.added += 1
-
-    # A file that nobody knows, or that is pending already
-
-    def _is_same(self, seen: Sighting, known: Pending) -> bool:
-        file = seen.file
-        return (file.size, file.mtime_ns, file.ino) == (known.size, known.mtime_ns, known.ino)
-
-    def _again(self, seen: Sighting, known: Pending) -> None:
-        if known.state == "waiting" and (known.root, known.in_place) == (seen.file.root, seen.in_place):
-            return
-        if known.state == "hidden":
-            return
-        self.events.append(of_pending(known.id, PendingReturned(known.id, seen.file, seen.in_place)))
-        self.outcome.returned += 1
-        self.outcome.found.append(known.id)
-
-    def _changed(self, seen: Sighting, known: Pending) -> None:
-        self.events.append(of_pending(known.id, PendingChanged(known.id, seen.file, seen.type, seen.header)))
-        self.outcome.changed += 1
-        self._watch_for_known_content(seen, known.id)
-
-    def _new(self, seen: Sighting, replaces: str | None = None) -> int:
+    def _become_pending(self, seen: Sighting, replaces: str | None) -> int:
+        known = None if seen.file.path in self._left else pending.at_path(self._db, seen.file.path)
+        if known is not None and replaces is None and known.state in ("waiting", "missing", "hidden"):
+            self._rest.append(of_pending(known.id, PendingChanged(known.id, seen.file, seen.type, seen.header)))
+            self.outcome.changed += 1
+            return known.id
         self._last += 1
-        self.events.append(
-            of_pending(
-                self._last,
-                PendingFound(self._last, seen.file, seen.stem, seen.type, seen.in_place, seen.header, replaces),
-            )
-        )
+        found = PendingFound(self._last, seen.file, seen.stem, seen.type, seen.in_place, seen.header, replaces)
+        self._rest.append(of_pending(self._last, found))
         self.outcome.added += 1
-        self._watch_for_known_content(seen, self._last)
         return self._last
 
-    def _watch_for_known_content(self, seen: Sighting, number: int) -> None:
+    def place(self, seen: Sighting, model: str) -> None:
+        """A model's content lies in a model root: its old place if it was lost there, else one more."""
+        lost = [there for there in models.locations(self._db, model) if self._may_have_moved(there, seen)]
+        base = os.path.basename(seen.file.path)
+        old = next((there for there in lost if os.path.basename(there.path) == base), lost[0] if lost else None)
+        if old is None:
+            self._found(seen, model)
+            self.outcome.added += 1
+        else:
+            self._left.add(old.path)
+            self._moves.append(of_files(model, LocationMoved(model, old.path, seen.file)))
+            self.outcome.moved += 1
+
+    def _may_have_moved(self, there: Location, seen: Sighting) -> bool:
+        return there.lost and there.path != seen.file.path and there.path not in self._left
+
+    def _found(self, seen: Sighting, model: str) -> None:
+        self._rest.append(of_files(model, LocationFound(model, seen.file)))
+
+    def _again(self, seen: Sighting, known: Pending) -> None:
+        """The file of a pending model is where it was; it may have been away, or its root may be another one."""
+        if known.state == "hidden":
+            return
+        if known.state == "waiting":
+            if (known.root, known.in_place) != (seen.file.root, seen.in_place):
+                self._move_pending(seen, known)
+            return
+        self._rest.append(of_pending(known.id, PendingReturned(known.id, seen.file, seen.in_place)))
+        self.outcome.returned += 1
+        self._watch_for_known_content(seen, known.id, known.sha256)
+
+    def _watch_for_known_content(self, seen: Sighting, number: int, model: str) -> None:
+        """Have the picture of a pending model looked for, and its content compared where it may be a model's."""
         self.outcome.found.append(number)
-        if seen.sha256 is None and models.sizes_known(self._db, [seen.file.size]):
+        if not model and seen.sha256 is None and models.sizes_known(self._db, [seen.file.size]):
             self.outcome.confirm.append(seen.file.path)
 
 
-def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
-    """Decide what it means that a pending model's content was hashed: known content in a model root is a location."""
-    known = pending.get(db, number)
-    if known is None or seen.sha256 is None or known.path != seen.file.path or known.mtime_ns != seen.file.mtime_ns:
-        return Decision((), Outcome())
-    if models.get(db, seen.sha256) is None:
-        return Decision((), Outcome())
-    if not known.in_place or known.written:
-        already = known.sha256 == seen.sha256
-        events = [] if already else [of_pending(number, PendingRecognised(number, seen.sha256))]
-        return Decision(events, Outcome())
-    reader = _Reader(db)
-    reader._place(seen, seen.sha256)
-    reader.events.append(of_pending(number, PendingImported(number, seen.sha256, "merged")))
-    return Decision(reader.events, reader.outcome)
-
-
-def known_paths(db: apsw.Connection, file: File) -> list[str]:
-    """Give the other paths under which a file of this inode, size and time is known: the caller looks at them."""
-    return [there.path for there in models.same_file(db, file)] + [there.path for there in pending.same_file(db, file)]
-
-
-def as_outcome(value: Any) -> Outcome:
-    """Give the `Outcome` that a write of this module answered."""
-    return value if isinstance(value, Outcome) else Outcome()
+def _is_same(file: File, known: Location | Pending) -> bool:
+    return (file.size, file.mtime_ns, file.ino) == (known.size, known.mtime_ns, known.ino)

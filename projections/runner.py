@@ -18,6 +18,7 @@ from . import images, imports, models, pending, roots, tags
 from .tables import Tables, rows
 
 CHUNK = 2_000  # events between two looks at the clock of whoever watches a rebuild
+REBUILD_CACHE = 32_000  # KiB; 256,000 is a tenth faster at 100,000 models, and the process keeps that memory
 
 Apply = Callable[[Tables, Stored], None]
 Progress = Callable[[int, int], None]
@@ -140,7 +141,7 @@ class Views:
         try:
             db.pragma("journal_mode", "off")
             db.pragma("synchronous", "off")
-            db.pragma("cache_size", -256_000)
+            db.pragma("cache_size", -REBUILD_CACHE)
             self._create(db)
             self._replay(db, self._log.own_reader())
             self._index(db)

@@ -46,9 +46,9 @@ class Tables:
 
     def flush(self) -> None:
         """Do what was gathered."""
-        rows = self._rows or list(self._latest.values())
-        if not rows:
+        if not self._rows and not self._latest:
             return
+        rows = self._rows or list(self._latest.values())
         self._rows, self._latest = [], {}
         if len(rows) == 1:
             self._db.execute(self._sql, rows[0])

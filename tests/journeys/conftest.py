@@ -1,13 +1,14 @@
 """Daemons for journeys: each is ended when its test ends, however that was."""
 
-from collections.abc import Callable, Iterator
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .harness import Daemon
-
-Make = Callable[..., Daemon]
+from .harness import Daemon, Make
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,8 +32,9 @@ def make_daemon(tmp_path: Path) -> Iterator[Make]:
         return daemon
 
     yield make
-    for daemon in made:
-        daemon.close()
+    with contextlib.ExitStack() as stack:  # all are ended, and the first complaint is raised
+        for daemon in made:
+            stack.callback(daemon.close)
 
 
 @pytest.fixture
@@ -44,6 +46,19 @@ def daemon(make_daemon: Make) -> Daemon:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Give a daemon that runs, the same to all tests of a file: each keeps to names and contents of its own."""
-    daemon = Daemon(tmp_path_factory.mktemp("shared")).start()
-    yield daemon
-    daemon.close()
+    daemon = Daemon(tmp_path_factory.mktemp("shared"))
+    try:
+        yield daemon.start()
+    finally:
+        daemon.close()
+
+
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """Give a folder on another file system than the temporary folder's; skips where there is none."""
+    shm = Path("/dev/shm")  # noqa: S108 - the one other file system that most machines have
+    if not shm.is_dir() or shm.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("there is no second file system to write to")
+    folder = Path(tempfile.mkdtemp(prefix="hkj", dir=shm))
+    yield folder
+    shutil.rmtree(folder)

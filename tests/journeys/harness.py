@@ -74,10 +74,10 @@ class Daemon:
     more: Sequence[str] = ()
     program: Sequence[str] = PROGRAM
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    user: int | None = None
     process: subprocess.Popen[str] | None = None
     url: str = ""
     quiet: bool = False  # a traceback on stderr is expected
+    stranger: bool = False  # it runs as another user, whose socket is not for us: we ask over TCP
 
     def __post_init__(self) -> None:
         """Make the folders."""
@@ -100,7 +100,7 @@ class Daemon:
 
     # The process
 
-    def start(self, *, wait: bool = True) -> "Daemon":
+    def start(self, *, wait: bool = True, scan: bool = True) -> "Daemon":
         """Start it, and wait until it serves and watches."""
         assert self.process is None
         with open(self._stderr, "ab") as stderr:
@@ -112,12 +112,10 @@ class Daemon:
                 text=True,
                 env=self.env(),
                 cwd=self.home,
-                user=self.user,
-                group=self.user,
-                extra_groups=None if self.user is None else [],
             )
         if wait:
             self.wait_ready()
+        if wait and scan:
             self.post("/api/scan")  # from now on a rename is seen as one; before, a file must first lie still for 2 s
         return self
 
@@ -134,8 +132,6 @@ class Daemon:
     def _first_line(self) -> str:
         assert self.process is not None
         assert self.process.stdout is not None
-        if self.process.poll() is not None:
-            raise AssertionError(f"the daemon ended with {self.process.returncode}:\n{self.stderr()}")
         line = self.process.stdout.readline()
         return line if line.endswith("\n") else ""
 
@@ -190,7 +186,7 @@ class Daemon:
 
     def env(self) -> dict[str, str]:
         """Give the environment: the machine's, less what points to the user."""
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "TZ")}
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")}
         own = {
             "HOME": self.home,
             "XDG_CONFIG_HOME": self.home / "config",
@@ -223,6 +219,19 @@ class Daemon:
         seconds: float = 30.0,
     ) -> Answer:
         """Ask over the socket: a value is sent as JSON, bytes as they are."""
+        if self.stranger:
+            return self.ask_tcp(method, path, body, {"Authorization": f"Bearer {self.token()}"} | dict(headers or {}))
+        return self.ask_socket(method, path, body, headers, seconds)
+
+    def ask_socket(
+        self,
+        method: str,
+        path: str,
+        body: Json = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = 30.0,
+    ) -> Answer:
+        """Ask over the socket, as a program of the same user does."""
         connection = OverSocket(self.socket, seconds)
         try:
             return _ask(connection, method, path, body, headers or {})
@@ -239,10 +248,14 @@ class Daemon:
         finally:
             connection.close()
 
-    def get(self, path: str, **query: object) -> Json:
+    def token(self) -> str:
+        """Give what opens the API on TCP."""
+        return json.loads((self.data / "secrets.json").read_bytes())["token"]
+
+    def get(self, address: str, **query: object) -> Json:
         """Read something that is there."""
-        found = self.ask("GET", _with_query(path, query))
-        assert found.status == 200, (path, found.status, found.body)
+        found = self.ask("GET", _with_query(address, query))
+        assert found.status == 200, (address, found.status, found.body)
         return found.json
 
     def post(self, path: str, body: Json = None) -> Json:
@@ -259,7 +272,7 @@ class Daemon:
 
     def _write(self, method: str, path: str, body: Json) -> Json:
         found = self.ask(method, path, body, {"X-Hikaze": "1"})
-        assert found.status in (200, 201, 202), (method, path, found.status, found.body)
+        assert found.status in (200, 202), (method, path, found.status, found.body)
         return found.json
 
     def upload(self, path: str, picture: bytes, **fields: str) -> Answer:
@@ -326,11 +339,11 @@ class Daemon:
 
     def _told(self) -> str:
         try:
-            status = json.dumps(self.get("/api/status"), indent=1)
-            last = json.dumps(self.events()[-15:], indent=1)
+            status, events = json.dumps(self.get("/api/status"), indent=1), self.events()[-20:]
         except (OSError, AssertionError, http.client.HTTPException) as error:
-            status, last = str(error), ""
-        return f"stderr:\n{self.stderr()}\nstatus: {status}\nlast events: {last}"
+            return f"stderr:\n{self.stderr()}\nno status: {error!r}"
+        lines = (f"{event['position']} {event['type']} {json.dumps(event['data'])[:300]}" for event in events)
+        return "\n".join((f"stderr:\n{self.stderr()}", f"status: {status}", "the last events:", *lines))
 
     def wait_pending(self, path: Path | str, seconds: float = 6.0) -> Json:
         """Wait until a file is a pending model, with its picture looked for."""
@@ -363,10 +376,13 @@ class Daemon:
             busy = status["imports"]["queued"] + status["imports"]["running"]
             if status["position"] != last[0] or busy:
                 last = (status["position"], time.monotonic())
-            return time.monotonic() - last[1] > 0.3
+            return time.monotonic() - last[1] > 0.2
 
         self.wait_for(is_still, seconds, "nothing is written any more")
         return last[0]
+
+
+Make = Callable[..., Daemon]
 
 
 def _ask(
@@ -458,3 +474,15 @@ def picture_files(daemon: Daemon) -> list[str]:
 def tier_files(base_names: Iterable[str]) -> list[str]:
     """Give the files that pictures of these names have."""
     return sorted(f"{name[:2]}/{name}_{tier}.webp" for name in base_names for tier in ("high", "low", "medium"))
+
+
+def big(path: Path, megabytes: int, seed: int = 1) -> Path:
+    """Write a whole safetensors file of some size, without holes."""
+    size = megabytes << 20
+    header = json.dumps({"a": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    block = np.random.default_rng(seed).bytes(1 << 20)
+    with open(path, "wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for _ in range(megabytes):
+            file.write(block)
+    return path

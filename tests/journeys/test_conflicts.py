@@ -219,9 +219,9 @@ def test_a_model_that_lost_its_file_gets_the_new_one(case: Case, strategy: str) 
     case.daemon.wait_for(lambda: case.daemon.states(case.sha256)[str(case.place)] == "missing", what="it is missing")
     done = case.resolve(strategy)
 
-    where = case.path if in_place(case) else case.daemon.loras / case.path.name
-    assert done["path"] == str(where)
-    assert case.daemon.states(case.sha256)[str(where)] == "present"
+    where = Path(done["path"])
+    assert where == case.path if in_place(case) else where.parent == case.daemon.loras
+    assert [path for path, state in case.daemon.states(case.sha256).items() if state == "present"] == [str(where)]
     assert case.daemon.model(case.sha256)["state"] == "present"
     assert case.daemon.model(case.sha256)["path"] == str(where)
     assert where.exists()
@@ -244,6 +244,16 @@ def test_a_guess_replaces_nothing(shared: Daemon) -> None:
     assert {field: after[field] for field in ("name", "tags", "cover", *OLD)} == {
         field: before[field] for field in ("name", "tags", "cover", *OLD)
     }
+
+
+@pytest.mark.parametrize("strategy", ["merge", "override", "ignore"])
+def test_a_strategy_is_for_conflicts_alone(shared: Daemon, strategy: str) -> None:
+    """New content is imported whatever is to be done with known content."""
+    path = shared.put_lora(shared.drop / f"only {strategy}.safetensors", next(seeds))
+    done = shared.import_one(shared.wait_pending(path)["id"], strategy)
+
+    assert (done.status, done.json["status"]) == (200, "imported"), done.body
+    assert shared.model(done.json["sha256"])["state"] == "present"
 
 
 def test_unknown_content_is_never_deleted(shared: Daemon) -> None:

@@ -29,6 +29,7 @@ from hikaze.projections import models, tags
 from hikaze.projections.runner import CHUNK, VIEWS, View, Views, dump, reader
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 # Few ids and paths, so that histories meet themselves: repeated, out of order, for what is not there.
 PATHS = st.sampled_from(["/m/x.safetensors", "/m/y.safetensors", "/p/x.safetensors", "/p/\0dcff"])
@@ -39,18 +40,18 @@ TYPES = st.sampled_from(["loras", "vae"])
 FILES = st.builds(File, PATHS, SMALL, SMALL, SMALL, SMALL, SMALL)
 PROMPTS = st.builds(Prompts, TEXT, TEXT)
 TEXTS = st.builds(Texts, TEXT, TEXT, PROMPTS, st.lists(TEXT, max_size=2).map(tuple))
+UNTOUCHED = st.just(UNSET)
+CHANGES = st.builds(
+    Changes,
+    name=UNTOUCHED | TEXT,
+    type=UNTOUCHED | TYPES,
+    description=UNTOUCHED | TEXT,
+    prompts=UNTOUCHED | PROMPTS,
+    trigger_words=UNTOUCHED | st.just(("ink",)),
+    favorite=UNTOUCHED | st.booleans(),
+)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
-    "changes": st.fixed_dictionaries(
-        {},
-        optional={
-            "name": TEXT,
-            "type": TYPES,
-            "description": TEXT,
-            "prompts": PROMPTS,
-            "trigger_words": st.just(("ink",)),
-            "favorite": st.booleans(),
-        },
-    ).map(lambda fields: Changes(**fields)),
+    "changes": CHANGES,
     "file": FILES,
     "header": st.sampled_from([{}, {"k": "v"}]),
     "texts": TEXTS,

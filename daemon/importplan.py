@@ -1,0 +1,229 @@
+"""What an import does: pure decisions from the read tables, the content's hash, and the wish of whoever asked.
+
+ImportStopped         an import ended without having been done
+├── Failed            it cannot be done; the message is the reason and what to do
+├── Conflict          the content is known and nobody said what to do with it
+└── Withdrawn         somebody cancelled it
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from ..events.catalog import (
+    Changes,
+    CoverChosen,
+    Event,
+    File,
+    FileTrashed,
+    ImageAdded,
+    ImportCancelled,
+    ImportCompleted,
+    ImportConflicted,
+    ImportFailed,
+    ImportPlanned,
+    LocationFound,
+    ModelEdited,
+    ModelImported,
+    ModelTagged,
+    ModelUntagged,
+    PendingImported,
+    Prompts,
+    Status,
+    Strategy,
+    Texts,
+)
+from ..events.log import New
+from ..projections import imports, models, pending, tags
+from ..projections.models import Model
+from ..projections.pending import Pending
+from .pictures import Picture
+from .sightings import of_files, of_model, of_pending, of_trash, recognised
+
+STATUS_OF: dict[Strategy, Status] = {
+    "merge": "merged",
+    "override": "overridden",
+    "ignore": "ignored",
+    "delete": "deleted",
+}
+BRINGS: tuple[Status, ...] = ("imported", "merged", "overridden")
+"""The outcomes that bring file, words and picture of a pending model to a model."""
+
+
+class ImportStopped(Exception):
+    """An import ended without having been done."""
+
+
+class Failed(ImportStopped):
+    """It cannot be done; the message is the reason and what to do."""
+
+
+class Conflict(ImportStopped):
+    """The content is known and nobody said what to do with it."""
+
+    def __init__(self, model: str) -> None:
+        """Name the model that has the content."""
+        super().__init__("this content is already in the library; say merge, override, ignore or delete")
+        self.model = model
+
+
+class Withdrawn(ImportStopped):
+    """Somebody cancelled it."""
+
+
+class PictureChanged(Exception):
+    """The pending model got another picture while its import made the one it had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an import has done, so that it can become fact.
+
+    `type` is what whoever asked said, `picture_at` the event of the picture that was made ready to be the model's
+    number `sequence`; `picture` is None where there is none that can be shown, `placed` where no file came to lie.
+    """
+
+    planned: ImportPlanned
+    type: str | None
+    picture_at: int | None
+    picture: Picture | None
+    sequence: int
+    placed: File | None
+
+
+def of_import(op: str, event: Event) -> New:
+    """Put an event into the stream of an import."""
+    return New(f"import/{op}", event)
+
+
+# Before anything is done
+
+
+def status_of(strategy: Strategy | None, *, known: bool, lies_elsewhere: bool) -> Status | None:
+    """Give what an import comes to; None where somebody must decide.
+
+    A strategy is for content that is known: what is new is imported, but nothing is where somebody wants it deleted.
+    `lies_elsewhere` says that a present file of the model is there besides this one. Raises `Failed`.
+    """
+    if strategy == "delete" and not lies_elsewhere:
+        raise Failed("this is the last copy of its content that is here; nothing was deleted")
+    if not known:
+        return "imported"
+    return None if strategy is None else STATUS_OF[strategy]
+
+
+def goes_to_trash(status: Status, *, in_place: bool, lies_elsewhere: bool) -> bool:
+    """Tell whether the file is one too many."""
+    return status == "deleted" or (status in ("merged", "overridden") and not in_place and lies_elsewhere)
+
+
+def type_of(status: Status, asked: str | None, subject: Pending, known: Model | None) -> str:
+    """Give the type of the model that comes of an import. Raises `Failed` where nobody has told it."""
+    told = asked or (subject.type if known is None or "type" in subject.given else None)
+    type_ = told if known is None or (status == "overridden" and told is not None) else known.type
+    if type_ is None:
+        raise Failed(f"its type is not known; say it, for example with `hikazed import {subject.id} --type loras`")
+    return type_
+
+
+# When all is done
+
+
+def facts_of(db: apsw.Connection, done: Done) -> list[New]:
+    """Give every event that a completed import appends, with what people wrote until now. Raises `PictureChanged`."""
+    planned = done.planned
+    events: list[New] = []
+    subject = pending.get(db, planned.pending)
+    if subject is not None and planned.status in BRINGS:
+        if subject.picture_position != done.picture_at:
+            raise PictureChanged
+        events += [of_model(planned.model, event) for event in _words(db, done, subject)]
+        events += [of_model(planned.model, event) for event in _picture(done)]
+    if done.placed is not None:
+        events.append(of_files(planned.model, LocationFound(planned.model, done.placed)))
+    if planned.trash is not None:
+        events.append(_to_trash(planned, planned.trash))
+    if planned.status != "ignored":
+        ended = PendingImported(planned.pending, planned.model, planned.status)
+        events.append(of_pending(planned.pending, ended))
+    path = planned.target or (planned.file.path if planned.trash is None else None)
+    completed = ImportCompleted(planned.op, planned.pending, planned.model, planned.status, path)
+    return [*events, of_import(planned.op, completed)]
+
+
+def _words(db: apsw.Connection, done: Done, subject: Pending) -> list[Event]:
+    """Give the events that bring names, texts and tags of the pending model to the model."""
+    planned, known = done.planned, models.get(db, done.planned.model)
+    type_ = type_of(planned.status, done.type, subject, known)
+    have, come = tags.of_model(db, planned.model), tags.of_pending(db, subject.id)
+    new = [ModelTagged(planned.model, tag) for tag in come if tag not in have]
+    if known is None:
+        return [_born(planned, subject, type_), *new]
+    if planned.status == "overridden":
+        fields = _differing(known.texts, _filled(subject.texts, known.texts))
+        if "name" in subject.given and subject.name != known.name:
+            fields["name"] = subject.name
+        if type_ != known.type:
+            fields["type"] = type_
+        old = [ModelUntagged(planned.model, tag) for tag in have if come and tag not in come]
+    else:
+        fields, old = _differing(known.texts, _filled(known.texts, subject.texts)), []
+    edited = [ModelEdited(planned.model, Changes(**fields))] if fields else []
+    return [*edited, *old, *new]
+
+
+def _born(planned: ImportPlanned, subject: Pending, type_: str) -> ModelImported:
+    return ModelImported(
+        planned.model, subject.name, type_, planned.file.size, subject.texts, planned.header, subject.id
+    )
+
+
+def _filled(first: Texts, second: Texts) -> Texts:
+    """Give the first texts, with those of the second where they are empty."""
+    return Texts(
+        first.description or second.description,
+        first.community_links or second.community_links,
+        Prompts(first.prompts.positive or second.prompts.positive, first.prompts.negative or second.prompts.negative),
+        first.trigger_words or second.trigger_words,
+    )
+
+
+def _differing(before: Texts, after: Texts) -> dict[str, Any]:
+    fields = ((name, getattr(after, name)) for name in Texts.__struct_fields__)
+    return {name: value for name, value in fields if value != getattr(before, name)}
+
+
+def _picture(done: Done) -> list[Event]:
+    picture, model = done.picture, done.planned.model
+    if picture is None:
+        return []
+    added = ImageAdded(model, done.sequence, picture.format, picture.width, picture.height, picture.texts)
+    return [added, CoverChosen(model, done.sequence)] if done.planned.status == "overridden" else [added]
+
+
+def _to_trash(planned: ImportPlanned, entry: str) -> New:
+    file = planned.file
+    reason = planned.status if planned.status in ("merged", "overridden") else "deleted"
+    return of_trash(FileTrashed(entry, file.path, file.root, file.size, reason, planned.pending, planned.model))
+
+
+# When nothing is done
+
+
+def end_of(db: apsw.Connection, op: str, number: int, stopped: ImportStopped) -> list[New]:
+    """Give the events with which an import ends that was not done; none where it has ended already."""
+    record = imports.get(db, op)
+    if record is None or record.state not in ("queued", "planned"):
+        return []
+    match stopped:
+        case Conflict(model=model):
+            known = pending.get(db, number)
+            return [
+                of_import(op, ImportConflicted(op, number, model)),
+                *([] if known is None else recognised(known, model)),
+            ]
+        case Withdrawn():
+            return [of_import(op, ImportCancelled(op, number))]
+        case _:
+            return [of_import(op, ImportFailed(op, number, str(stopped)))]

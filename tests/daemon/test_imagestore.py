@@ -1,0 +1,112 @@
+"""The picture files of a data folder, and what a crash leaves of them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hikaze.daemon.imagestore import ImageStore
+from hikaze.daemon.pictures import TIERS
+
+SHA = "a" * 64
+CRASHES = ("intent", "one tier", "all tiers")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ImageStore:
+    """Give a store in a folder of its own."""
+    return ImageStore(str(tmp_path))
+
+
+def stage(store: ImageStore) -> str:
+    """Make three tiers on their way."""
+    token = store.new_token()
+    for tier in TIERS:
+        Path(store.staged(token, tier)).write_text(tier)
+    return token
+
+
+def in_place(store: ImageStore, seq: int = 0) -> list[str]:
+    """Give the tiers that lie where they are served from."""
+    return [tier for tier in TIERS if os.path.exists(store.path(SHA, seq, tier))]
+
+
+def staged(store: ImageStore) -> list[str]:
+    """Give what is on its way."""
+    return os.listdir(store.staging)
+
+
+def crash(store: ImageStore, moment: str) -> None:
+    """Leave a picture as a crash in the midst of `promote` does."""
+    token = stage(store)
+    store.promote(token, SHA, 0)
+    back = {"intent": TIERS, "one tier": list(TIERS)[1:], "all tiers": ()}[moment]
+    for tier in back:
+        os.replace(store.path(SHA, 0, tier), store.staged(token, tier))
+
+
+def test_a_picture_gets_its_place(store: ImageStore) -> None:
+    """Promoted and settled, its tiers lie in their places and nothing is on its way; all for us alone."""
+    store.promote(stage(store), SHA, 3)
+    store.settle(SHA, 3)
+
+    assert in_place(store, 3) == list(TIERS)
+    assert staged(store) == []
+    assert os.stat(store.staging).st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("moment", CRASHES)
+def test_a_picture_that_the_log_does_not_know_is_taken_back(store: ImageStore, moment: str) -> None:
+    """Whatever was in place when the power went, nothing is left of it."""
+    crash(store, moment)
+    store.recover(lambda _sha, _seq: False, lambda _number: None)
+
+    assert in_place(store) == []
+    assert staged(store) == []
+
+
+def test_a_picture_that_the_log_knows_stays(store: ImageStore) -> None:
+    """The log is written once all tiers are in place."""
+    crash(store, "all tiers")
+    store.recover(lambda _sha, _seq: True, lambda _number: None)
+
+    assert in_place(store) == list(TIERS)
+    assert staged(store) == []
+
+
+@pytest.mark.parametrize(("known", "left"), [(True, list(TIERS)), (False, [])])
+def test_a_crash_while_a_picture_is_taken_away(store: ImageStore, known: bool, left: list[str]) -> None:
+    """It goes where an undo finds it if the log knows of the removal, else it stays."""
+    store.promote(stage(store), SHA, 0)
+    store.settle(SHA, 0)
+    store.doom(SHA, 0)
+    store.recover(lambda _sha, _seq: known, lambda _number: None)
+
+    assert in_place(store) == left
+    assert staged(store) == []
+    removed = os.listdir(store.removed) if os.path.isdir(store.removed) else []
+    assert len(removed) == 3 - len(left)
+
+
+def test_what_was_on_its_way_is_removed(store: ImageStore) -> None:
+    """Half an upload and tiers without an intent are nobody's after a crash."""
+    stage(store)
+    Path(store.incoming(store.new_token())).write_bytes(b"half")
+    store.recover(lambda _sha, _seq: False, lambda _number: None)
+
+    assert staged(store) == []
+
+
+def test_originals_of_pending_models(store: ImageStore, tmp_path: Path) -> None:
+    """There is one for a pending model; after a crash, the one that the log knows of, if it is there."""
+    picture = tmp_path / "p.png"
+    picture.write_bytes(b"png")
+    for number in (1, 2, 12):
+        store.keep_pending(number, ".png", str(picture))
+    store.keep_pending(1, ".jpg", str(picture))
+    store.drop_pending(1, but=".jpg")
+    assert sorted(os.listdir(store.pending_folder)) == ["1.jpg", "12.png", "2.png"]
+
+    store.recover(lambda _sha, _seq: False, {1: ".jpg", 2: ".webp"}.get)
+    assert os.listdir(store.pending_folder) == ["1.jpg"]
+    assert picture.exists()
+    assert os.stat(store.pending_path(1, ".jpg")).st_mode & 0o777 == 0o600
