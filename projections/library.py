@@ -1,5 +1,6 @@
 """Queries across the views: pages of models, one model whole, and the counts of everything."""
 
+import re
 from collections.abc import Sequence
 from math import isqrt
 from typing import Any, Literal, get_args
@@ -59,6 +60,8 @@ def page(db: apsw.Connection, query: Query, *, limit: int, cursor: str | None = 
     source, where = _tagged(db, query, [tag[0] for tag in wanted if tag], limit)
     conditions, values = _conditions(query, [tag[0] for tag in unwanted])
     where.extend(conditions)
+    if query.words:
+        source, where, values = _found_first(db, source, where, values)
     if cursor:
         where.append(f"(m.{column}, m.sha256) {'<' if down else '>'} (?, ?)")
         values.extend(key_of(cursor, (kind, str)))
@@ -74,6 +77,27 @@ def page(db: apsw.Connection, query: Query, *, limit: int, cursor: str | None = 
     return page_of(rows, limit)
 
 
+FEW = 5_000
+"""Up to so many models that hold some words are looked up and sorted. A commoner word fills a page soon while the
+order's index is walked; a rarer one would make that walk read every model in an order they do not lie in."""
+
+
+def _found_first(
+    db: apsw.Connection, source: str, where: list[str], values: list[Any]
+) -> tuple[str, list[str], list[Any]]:
+    """Give the source, conditions and values for the models that hold the words: those themselves, if they are few."""
+    found = [
+        row[0]
+        for row in db.execute(f"SELECT m.rowid FROM {source} WHERE {' AND '.join(where)} LIMIT {FEW}", values)  # noqa: S608
+    ]
+    if len(found) == FEW:
+        return source, where, values
+    return "json_each(?) j CROSS JOIN models m ON m.rowid = j.value", [], [msgspec.json.encode(found).decode()]
+
+
+_HASH_START = re.compile("[0-9a-f]{6,64}")
+
+
 def _conditions(query: Query, unwanted: Sequence[int]) -> tuple[list[str], list[Any]]:
     where = [f"NOT {_CARRIES.format(tag)}" for tag in unwanted]
     values: list[Any] = []
@@ -81,11 +105,12 @@ def _conditions(query: Query, unwanted: Sequence[int]) -> tuple[list[str], list[
         where.append("m.type = ?")
         values.append(query.type)
     for word in query.words:
+        by_hash = "m.sha256 GLOB ? || '*' OR " if _HASH_START.fullmatch(word) else ""
         where.append(
-            "(instr(m.words, ?) OR instr(m.file_words, ?) OR m.sha256 IN (SELECT w.model_hash FROM tags t"
+            f"({by_hash}instr(m.words, ?) OR instr(m.file_words, ?) OR m.sha256 IN (SELECT w.model_hash FROM tags t"  # noqa: S608
             " JOIN model_tags w ON w.tag_id = t.id WHERE instr(t.name_key, ?)))"
         )
-        values.extend((fold(word), fold(word), tags.tag_key(word)))
+        values.extend(([word] if by_hash else []) + [fold(word), fold(word), tags.tag_key(word)])
     return where, values
 
 

@@ -215,11 +215,15 @@ class Views:
         return position
 
 
+READER_CACHE_KIB = 16_384  # a page of cards touches some 400 leaves, which SQLite's 2 MiB do not hold for the next
+
+
 def reader(path: str) -> apsw.Connection:
     """Open the read tables for reading only; one connection per thread."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
     db.set_busy_timeout(10_000)
     db.pragma("query_only", True)
+    db.pragma("cache_size", -READER_CACHE_KIB)
     return db
 
 

@@ -229,3 +229,25 @@ def test_types_and_counts(db: apsw.Connection) -> None:
         {"type": "vae", "models": 1, "pending": 0},
     ]
     assert library.counts(db) == {"models": 3, "pending": 0, "tags": 3, "images": 0, "locations": 1}
+
+
+def test_a_word_is_found_however_common(replay) -> None:
+    """A word on more models than are sorted, and one on few, both lead to all their models, in order."""
+    names = [f"common {number:05d}" for number in range(library.FEW + 10)] + ["rare"]
+    db = replay([ModelImported(f"{number:06d}", name, "loras", 1) for number, name in enumerate(names)])
+
+    common = library.page(db, Query(words=("common",), order="-name"), limit=3)
+    rare = library.page(db, Query(words=("RARE",)), limit=3)
+
+    assert [msgspec.json.decode(card)["name"] for card in common.items] == names[-2:-5:-1]
+    assert common.next is not None
+    assert [msgspec.json.decode(card)["name"] for card in rare.items] == ["rare"]
+
+
+def test_the_start_of_a_hash_finds_its_model(replay) -> None:
+    """Six or more digits from the start of a hash are a word that its model holds."""
+    db = replay([ModelImported("abcdef0123", "x", "loras", 1), ModelImported("0123abcdef", "y", "loras", 1)])
+
+    found = library.page(db, Query(words=("abcdef",)), limit=5)
+
+    assert [msgspec.json.decode(card)["name"] for card in found.items] == ["x"]
