@@ -1,5 +1,5 @@
 # Everything happens in .venv, which is made when needed. ARGS goes to the program that is run:
-#   make run ARGS="--data /tmp/try"     make test-fast ARGS="-k pathtext -x"
+#   make run ARGS="--data ~/try"     make test-fast ARGS="-k pathtext -x"
 # PYTHON names the Python to use when the one that is found is not the one you want.
 
 ARGS ?=

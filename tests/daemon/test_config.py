@@ -18,7 +18,7 @@ PLATFORM = Platform(
     home="/home/ann",
     config_dir="/home/ann/.config/hikaze",
     data_dir="/home/ann/.local/share/hikaze",
-    cwd="/work",
+    cwd="/here",
     unix_sockets=True,
     socket_path_bytes=107,
 )
@@ -67,7 +67,7 @@ def test_this_machine():
         ({"STATE_DIRECTORY": ""}, "/home/ann/.local/share/hikaze"),
         ({"STATE_DIRECTORY": "/var/lib/hikaze", "HIKAZE_DATA": "~/lib"}, "/home/ann/lib"),
         ({"HIKAZE_DATA": ""}, "/home/ann/.local/share/hikaze"),
-        ({"HIKAZE_DATA": "lib"}, "/work/lib"),
+        ({"HIKAZE_DATA": "lib"}, "/here/lib"),
     ],
 )
 def test_data_folder(env: dict[str, str], data: str):
@@ -83,8 +83,8 @@ def test_data_folder(env: dict[str, str], data: str):
         ({}, {}, "/home/ann/.local/share/hikaze/hikazed.sock"),
         ({}, {"XDG_RUNTIME_DIR": "/run/user/1"}, "/run/user/1/hikaze/hikazed.sock"),
         ({}, {"XDG_RUNTIME_DIR": "run"}, "/home/ann/.local/share/hikaze/hikazed.sock"),
-        ({"data": "d"}, {}, "/work/d/hikazed.sock"),
-        ({"socket": "s"}, {"XDG_RUNTIME_DIR": "/run/user/1", "HIKAZE_SOCKET": "/e"}, "/work/s"),
+        ({"data": "d"}, {}, "/here/d/hikazed.sock"),
+        ({"socket": "s"}, {"XDG_RUNTIME_DIR": "/run/user/1", "HIKAZE_SOCKET": "/e"}, "/here/s"),
         ({}, {"XDG_RUNTIME_DIR": "/run/user/1", "HIKAZE_SOCKET": "/e"}, "/e"),
     ],
 )
@@ -158,8 +158,8 @@ def test_environment(toml: Toml):
     assert toml(FILE, env=ENV) == Config(
         data="/env",
         comfyui="/env/ComfyUI",
-        models=(("loras", "/env/a=b"), ("text_encoders", "/work/c")),
-        pending=("/env/drop", "/work/drop"),
+        models=(("loras", "/env/a=b"), ("text_encoders", "/here/c")),
+        pending=("/env/drop", "/here/drop"),
         listen_host="127.0.0.2",
         listen_port=2,
         socket="/env.sock",
@@ -178,13 +178,13 @@ def test_flags(toml: Toml):
     }
 
     assert toml(FILE, flags, ENV) == Config(
-        data="/work/flag",
+        data="/here/flag",
         comfyui="/ComfyUI",
-        models=(("vae", "/work/v"), ("vae", "/w")),
-        pending=("/work/p",),
+        models=(("vae", "/here/v"), ("vae", "/w")),
+        pending=("/here/p",),
         listen_host="::1",
         listen_port=3,
-        socket="/work/f.sock",
+        socket="/here/f.sock",
     )
 
 
@@ -249,7 +249,7 @@ def test_broken_file(tmp_path: Path, content: bytes):
 
 def test_missing_file():
     """A file asked for must be there."""
-    with pytest.raises(ConfigError, match=r"^/work/no\.toml, given with --config, does not exist\.$"):
+    with pytest.raises(ConfigError, match=r"^/here/no\.toml, given with --config, does not exist\.$"):
         load({"config": "no.toml"}, {}, PLATFORM)
 
 
