@@ -8,12 +8,13 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
 import platformdirs
 
 from ..events.log import LogError
+from ..events.pathtext import shown, to_text
 from ..projections import images, pending
 from . import comfyui, roots
 from .access import Codes
@@ -58,7 +59,8 @@ async def _serve(config: Config, steps: Sequence[Step]) -> int:
     refuse_network_folder(config.data)
     plan = folders_of(config, os.path.dirname(os.path.abspath(__file__)))
     notifier.status("opening the library")
-    library = Library(config.data, host=_host_id(config.data), progress=_rebuild_teller(notifier))
+    with _rebuild_shown(notifier) as told:
+        library = Library(config.data, host=_host_id(config.data), progress=told)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(library.close)
         library.start()
@@ -139,18 +141,38 @@ def _say_ready(services: Services, path: str | None) -> None:
         code = services.codes.mint(_monotonic_ms())
         print(f"open  {services.url}/#code={code}", flush=True)  # noqa: T201
         print(f"data  {services.data}", flush=True)  # noqa: T201
+        for root in roots.every(services.library.db):
+            if root.kind == "pending":
+                print(f"drop  {shown(to_text(root.path))}", flush=True)  # noqa: T201
 
 
 def _monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def _rebuild_teller(notifier: Notifier) -> Callable[[int, int], None]:
+@contextlib.contextmanager
+def _rebuild_shown(notifier: Notifier) -> Iterator[Callable[[int, int], None]]:
+    """Show how far the read tables are built: to the service manager, and on a terminal to a person."""
+    screen = contextlib.ExitStack()
+    bar = _bar(screen) if sys.stderr.isatty() else None
+
     def tell(done: int, of: int) -> None:
         notifier.status(f"building the read tables: {done:,} of {of:,} events")
         notifier.extend(30)
+        if bar is not None:
+            bar(done, of)
 
-    return tell
+    with screen:
+        yield tell
+
+
+def _bar(screen: contextlib.ExitStack) -> Callable[[int, int], None]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    progress = screen.enter_context(Progress(console=Console(stderr=True), transient=True))
+    task = progress.add_task("building the read tables", total=None, visible=False)
+    return lambda done, of: progress.update(task, completed=done, total=of, visible=True)
 
 
 def _newer_warning(library: Library) -> tuple[str, str]:
