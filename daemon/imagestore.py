@@ -49,11 +49,16 @@ class ImageStore:
         return os.path.join(self.staging, f"{token}.original")
 
     def promote(self, token: str, sha256: str, seq: int) -> None:
-        """Put staged tiers into their places; durable, and undone by `recover` until `settle` is called."""
+        """Put staged tiers into their places; durable, and undone by `recover` until `settle` is called.
+
+        Where the disk refused in the middle, call it again.
+        """
         self._mark(self._intent(sha256, seq))
         make_folder(os.path.dirname(self.path(sha256, seq, "high")))
         for tier in TIERS:
-            os.replace(self.staged(token, tier), self.path(sha256, seq, tier))
+            staged, target = self.staged(token, tier), self.path(sha256, seq, tier)
+            if os.path.exists(staged) or not os.path.exists(target):
+                os.replace(staged, target)
         fsync_dir(os.path.dirname(self.path(sha256, seq, "high")))
 
     def settle(self, sha256: str, seq: int) -> None:

@@ -242,11 +242,17 @@ class Importer:
         await self._persist(job, write)
 
     async def _persist(self, job: Job, act: Callable[[], Awaitable[None]]) -> None:
-        """Do what writes to the log until the log takes it; whoever waits is told at once that it does not."""
+        """Do what writes to the log until the log takes it; whoever waits is told at once that it does not.
+
+        The same where the disk refuses once there is a plan: the steps that can still turn back say so with `Failed`,
+        in the others the file has its new place already, and only going on leaves nothing half.
+        """
         while True:
             try:
                 await act()
-            except Unwritable as error:
+            except (Unwritable, OSError) as error:
+                if isinstance(error, OSError) and job.plan is None:
+                    raise
                 log.warning("import of pending model %d waits: %s", job.pending, error)
                 waiter = self._waiters.pop(job.op, None)
                 if waiter is not None and not waiter.done():

@@ -6,6 +6,7 @@ All of this runs in the event loop; what touches the disk runs in threads (`look
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 import os
@@ -247,10 +248,10 @@ class Observer:
         if self._look_at or self._arrived or due <= now:
             return
         self._wake.clear()
-        try:
-            await asyncio.wait_for(self._wake.wait(), None if due == math.inf else due - now)
-        except TimeoutError:
-            return
+        # Not by `wait_for`: in Python 3.11 it forgets a cancellation that comes together with what it waits for.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if due == math.inf else due - now):
+                await self._wake.wait()
 
     async def _take_arrivals(self) -> None:
         arrived, self._arrived = self._arrived, {}
@@ -487,16 +488,13 @@ def _without_picture_beside(db: apsw.Connection, folder: str) -> list[int]:
 
 def _told_of_root(root: Root, unreadable: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     path = shown(to_text(root.path))
-    found: list[tuple[str, str]] = []
     if root.offline and root.why == "foreign":
         cure = "connect the disk that was there; or, if the change is meant, put one of its models back"
-        found.append((f"another disk lies at {path}", cure))
-    elif root.offline and root.why in ("absent", "unseen"):
-        found.append((f"the folder {path} is away", "connect its disk, or take it out of the configuration"))
-    for name, reason in unreadable[:5]:
-        what = f"{shown(to_text(name))} could not be looked at ({reason})"
-        found.append((what, "make it readable for the user that runs hikazed"))
-    return found
+        return [(f"another disk lies at {path}", cure)]
+    if root.offline:
+        return [(f"the folder {path} is away", "connect its disk, or take it out of the configuration")]
+    cure = "make it readable for the user that runs hikazed"
+    return [(f"{shown(to_text(name))} could not be looked at ({reason})", cure) for name, reason in unreadable[:5]]
 
 
 def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:

@@ -37,6 +37,7 @@ from hikaze.events.log import New
 from hikaze.events.pathtext import to_path
 from hikaze.events.writer import Decision
 from hikaze.projections import models, pending, tags
+from hikaze.projections.tables import rows
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -451,7 +452,7 @@ class Disk(RuleBasedStateMachine):
         self.scan()  # what a first look leaves open, as content moved over two roots, the second one sees
         db = self.memory.db
         on_disk = {str(path) for folder in ("m1", "m2", "d") for path in (self.top / folder).iterdir()}
-        locations = dict(db.execute("SELECT path, model_hash FROM locations WHERE NOT lost").fetchall())
+        locations: dict[str, str] = dict(rows(db, "SELECT path, model_hash FROM locations WHERE NOT lost"))
         pendings = {row[0] for row in db.execute("SELECT path FROM pending_import WHERE state = 'waiting'")}
         assert locations.keys() | pendings == on_disk
         assert not locations.keys() & pendings

@@ -1,10 +1,12 @@
 """The daemon, but killed at a named moment of an import: `crashing.py MOMENT` and the flags of `hikazed run`.
 
 Moments are `before STEP`, `after STEP`, and some in the midst of a step (`MIDST`). It dies only once there is a
-file `doom` in the working folder, so that a journey can set its scene first.
+file `doom` in the working folder, so that a journey can set its scene first; where that file says `full`, the
+disk is full at that moment instead.
 """
 
 import dataclasses
+import errno
 import os
 import signal
 import sys
@@ -25,6 +27,8 @@ MIDST = {
 }
 MOMENTS = (*(f"before {step.__name__}" for step in STEPS), *MIDST, f"after {STEPS[-1].__name__}")
 """Those worth trying: after a step is before the next one."""
+FULL = ("promoted", "removed", *(f"before {name}" for name in ("make_pictures", "place_file", "complete", "tidy")))
+"""Those at which a full disk is worth trying."""
 
 DOOM = "doom"
 
@@ -35,8 +39,12 @@ def dying_at(moment: str) -> Die:
     """Give a function that ends this process, as `kill -9` does, when it is told of `moment`."""
 
     def die(now: str) -> None:
-        if now == moment and os.path.exists(DOOM):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if now != moment or not os.path.exists(DOOM):
+            return
+        with open(DOOM, encoding="ascii") as doom:
+            if doom.read() == "full":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.kill(os.getpid(), signal.SIGKILL)
 
     return die
 

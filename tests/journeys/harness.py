@@ -1,5 +1,6 @@
 """The real daemon as a process, and what a journey needs around it: requests, waiting, files to show it."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -186,7 +187,9 @@ class Daemon:
 
     def env(self) -> dict[str, str]:
         """Give the environment: the machine's, less what points to the user."""
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")}
+        kept = {
+            name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
+        }
         own = {
             "HOME": self.home,
             "XDG_CONFIG_HOME": self.home / "config",
@@ -238,9 +241,7 @@ class Daemon:
         finally:
             connection.close()
 
-    def ask_tcp(
-        self, method: str, path: str, body: Json = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    def ask_tcp(self, method: str, path: str, body: Json = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Ask over TCP, as a browser would: no header is added."""
         connection = http.client.HTTPConnection(str(urlsplit(self.url).netloc), timeout=30)
         try:
@@ -332,7 +333,9 @@ class Daemon:
             if found:
                 return found
             if self.process is not None and self.process.poll() is not None:
-                raise AssertionError(f"{what or condition}: the daemon ended with {self.process.returncode}:\n{self.stderr()}")
+                raise AssertionError(
+                    f"{what or condition}: the daemon ended with {self.process.returncode}:\n{self.stderr()}"
+                )
             if time.monotonic() > until:
                 raise AssertionError(f"not within {seconds} s: {what or condition}\n{self._told()}")
             time.sleep(POLL_S)
@@ -391,10 +394,8 @@ def _ask(
     raw, kind = body, {}
     if body is not None and not isinstance(body, bytes):
         raw, kind = json.dumps(body).encode(), {"Content-Type": "application/json"}
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may answer before it has read everything
         connection.request(method, path, raw, kind | dict(headers))
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it answered before it had read everything: the answer is what counts
     response = connection.getresponse()
     return Answer(response.status, response.headers, response.read())
 
@@ -415,7 +416,9 @@ def form(picture: bytes, fields: Mapping[str, str], name: str = "image") -> tupl
         f'--{mark}\r\nContent-Disposition: form-data; name="{name}"; filename="a.png"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
-    return b"".join((*parts, head.encode(), picture, f"\r\n--{mark}--\r\n".encode())), f"multipart/form-data; boundary={mark}"
+    return b"".join(
+        (*parts, head.encode(), picture, f"\r\n--{mark}--\r\n".encode())
+    ), f"multipart/form-data; boundary={mark}"
 
 
 # Files ------------------------------------------------------------------------------------------------
@@ -483,6 +486,5 @@ def big(path: Path, megabytes: int, seed: int = 1) -> Path:
     block = np.random.default_rng(seed).bytes(1 << 20)
     with open(path, "wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
-        for _ in range(megabytes):
-            file.write(block)
+        file.writelines(block for _ in range(megabytes))
     return path

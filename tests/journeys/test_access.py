@@ -175,11 +175,11 @@ def test_reading_changes_nothing(shared: Daemon, model: str) -> None:
         assert shared.ask("HEAD", f"{real}?sha256={model}&id=1").body == b""
 
 
-def test_modes_of_what_is_made(shared: Daemon, model: str) -> None:
+def test_modes_of_what_is_made(shared: Daemon) -> None:
     """Every file we make is 0600, every folder 0700, and so is the socket."""
     assert stat.S_IMODE(Path(shared.socket).stat().st_mode) == 0o600
     made = [path for path in shared.data.rglob("*") if shared.drop not in path.parents]
-    made += [path for path in (shared.home / "config").rglob("*")]
+    made += (shared.home / "config").rglob("*")
     assert [path for path in made if path.name == "daemon.json"]
     for path in [shared.data, *made]:
         expected = 0o700 if path.is_dir() else 0o600

@@ -196,7 +196,9 @@ def test_delete_sends_the_file_to_the_trash(case: Case) -> None:
     assert case.daemon.states(case.sha256) == {str(case.place): "present"}
     assert not case.path.exists()
     trash = case.daemon.data / "trash"
-    assert [(trash / path).read_bytes() for path in files_below(trash) if Path(path).name == case.path.name] == [content]
+    assert [(trash / path).read_bytes() for path in files_below(trash) if Path(path).name == case.path.name] == [
+        content
+    ]
     check_ended(case)
 
 

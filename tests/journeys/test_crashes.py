@@ -86,13 +86,12 @@ HAPPENS = {"copying": {"other disk"}}  # moments that not every scene has
 
 def cases() -> list[Any]:
     """Give every moment in every scene; in the plain scene they belong to the fast tests."""
-    found: list[Any] = []
-    for scene in SCENES:
-        marks = [] if scene == "same disk" else [pytest.mark.slow]
-        for moment in crashing.MOMENTS:
-            if scene in HAPPENS.get(moment, SCENES):
-                found.append(pytest.param(scene, moment, marks=marks, id=f"{scene}, {moment}"))
-    return found
+    return [
+        pytest.param(scene, moment, marks=[] if scene == "same disk" else [pytest.mark.slow], id=f"{scene}, {moment}")
+        for scene in SCENES
+        for moment in crashing.MOMENTS
+        if scene in HAPPENS.get(moment, SCENES)
+    ]
 
 
 @pytest.mark.parametrize(("scene", "moment"), cases())
@@ -116,6 +115,27 @@ def test_killed_at_a_named_moment(make_daemon: Make, request: pytest.FixtureRequ
         done = daemon.import_one(set_.number, set_.strategy)
         assert done.status == 200, done.body
         daemon.quiesce()
+    check_done(set_)
+
+
+@pytest.mark.parametrize("moment", crashing.FULL)
+@pytest.mark.parametrize("scene", ["same disk", pytest.param("merged", marks=pytest.mark.slow)])
+def test_a_full_disk_in_the_middle(make_daemon: Make, scene: str, moment: str) -> None:
+    """Where there is no room in the middle of an import, nothing is lost, and it is done once there is room."""
+    daemon = make_daemon(program=(crashing.__file__, moment))
+    set_ = SCENES[scene](daemon.start())
+    (daemon.home / crashing.DOOM).write_text("full")
+    answer = daemon.import_one(set_.number, set_.strategy)
+    assert answer.status in (200, 422, 503), answer.body
+    (daemon.home / crashing.DOOM).unlink()
+    if answer.status == 422:  # refused before anything was done
+        assert "No space" in answer.detail
+        check_untouched(set_)
+        assert daemon.import_one(set_.number, set_.strategy).status == 200
+    elif answer.status == 503:  # the file has its new place: it goes on by itself
+        assert "No space" in answer.detail
+        daemon.restart()
+    daemon.quiesce()
     check_done(set_)
 
 
@@ -153,7 +173,9 @@ def check_done(scene: Scene) -> None:
     assert len(daemon.events("import-completed")) == 1 + (scene.strategy is not None)
 
 
-def check_nothing_left_over(scene: Scene, images: list[str] | None = None, pending_pictures: list[str] | None = None) -> None:
+def check_nothing_left_over(
+    scene: Scene, images: list[str] | None = None, pending_pictures: list[str] | None = None
+) -> None:
     """There are no picture files but those the log knows, and no unfinished copies anywhere."""
     daemon = scene.daemon
     known = scene.images - 1 if images is None else 0

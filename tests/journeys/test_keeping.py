@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from hikaze.events.catalog import EVENTS, Event
 from hikaze.events.codec import Codec
 from hikaze.events.log import EventLog, New
@@ -39,8 +38,13 @@ def everything(daemon: Daemon) -> dict[str, Any]:
     """Give all that the API shows, and all rows of the tables."""
     db = sqlite3.connect(f"file:{daemon.data / 'views.db'}?mode=ro", uri=True)
     try:
-        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'")]
-        plain = [name for name in tables if "words_" not in name and "view_positions" not in name and "sqlite_" not in name]
+        tables = [
+            row[0]
+            for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'")
+        ]
+        plain = [
+            name for name in tables if "words_" not in name and "view_positions" not in name and "sqlite_" not in name
+        ]
         rows = {name: sorted(map(repr, db.execute(f"SELECT * FROM {name}"))) for name in plain}  # noqa: S608
     finally:
         db.close()

@@ -151,7 +151,9 @@ def test_the_default_tree(make_daemon: Make) -> None:
     daemon = make_daemon()
     daemon.roots = []
     daemon.start()
-    folders = {root["type"]: Path(root["path"]) for root in daemon.get("/api/status")["roots"] if root["kind"] == "model"}
+    folders = {
+        root["type"]: Path(root["path"]) for root in daemon.get("/api/status")["roots"] if root["kind"] == "model"
+    }
     assert {"checkpoints", "loras", "vae", "embeddings", "controlnet"} <= set(folders)
     assert folders["loras"] == daemon.data / "models" / "loras"
     daemon.put_lora(daemon.drop / "x.safetensors")

@@ -50,7 +50,12 @@ def test_a_move_is_followed(shared: Daemon, move: str) -> None:
     shared.post("/api/scan")
     assert kinds(shared, position) == ["location-moved"]
     model = shared.model(sha256)
-    assert (model["description"], model["tags"], model["type"], model["path"]) == ("mine", ["mine"], "loras", str(target))
+    assert (model["description"], model["tags"], model["type"], model["path"]) == (
+        "mine",
+        ["mine"],
+        "loras",
+        str(target),
+    )
 
 
 def test_a_folder_that_is_renamed(shared: Daemon) -> None:
@@ -207,7 +212,13 @@ def test_pending_models_move_too(shared: Daemon) -> None:
 
     (shared.drop / "wandered.safetensors").rename(shared.vae / "home.safetensors")
     card = shared.wait_pending(shared.vae / "home.safetensors")
-    assert (card["id"], card["name"], card["in_place"], card["type"], card["tags"]) == (number, "home", True, "vae", ["t"])
+    assert (card["id"], card["name"], card["in_place"], card["type"], card["tags"]) == (
+        number,
+        "home",
+        True,
+        "vae",
+        ["t"],
+    )
 
 
 def test_a_model_in_a_drop_folder_waits(shared: Daemon) -> None:

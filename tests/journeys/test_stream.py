@@ -131,7 +131,9 @@ def test_progress_while_a_large_file_is_hashed(make_daemon: Make, follow: Callab
     daemon.wait_for(lambda: "import-completed" in [kind for _, kind, _ in follower.seen])
     told = [data for _, kind, data in follower.seen if kind == "progress" and data.get("what") == "hashing"]
     assert len(told) >= 2
-    assert {(data["pending"], data["total"]) for data in told} == {(number, (daemon.loras / "big.safetensors").stat().st_size)}
+    assert {(data["pending"], data["total"]) for data in told} == {
+        (number, (daemon.loras / "big.safetensors").stat().st_size)
+    }
     done = [data["done"] for data in told]
     assert done == sorted(done)
     assert 0 < done[-1] <= told[0]["total"]
@@ -159,6 +161,7 @@ def test_pages_of_the_log(daemon: Daemon) -> None:
 
 def test_a_repeated_write_is_done_once(daemon: Daemon) -> None:
     """A write with an idempotency key that is sent again is answered as before, after a restart too."""
+
     def send() -> Any:
         return daemon.ask("POST", "/api/tags", {"name": "once"}, {"Idempotency-Key": "k1"})
 

@@ -1,0 +1,123 @@
+"""Pictures of models and pending models: kept once, told to the log, and never in each other's way."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from hikaze.daemon.edits import NotFound
+from hikaze.daemon.pictures import TIERS, PictureRefused
+from hikaze.projections import images, pending
+from PIL import Image
+
+from .home import HINTS, Home, home
+from .library import put_model
+from .test_importer import sha_of
+
+
+def run(top: Path, play: Callable[[Home], Awaitable[None]]) -> None:
+    """Let something happen in a library at work, with one model."""
+
+    async def go() -> None:
+        async with home(top) as at_work:
+            await at_work.bring_in(await at_work.see(put_model(at_work.drop / "m.safetensors", 1)))
+            await play(at_work)
+            assert os.listdir(at_work.store.staging) == []
+
+    asyncio.run(go())
+
+
+def received(at: Home, colour: str = "red", kind: str = "PNG") -> str:
+    """Give the token of a picture that was received."""
+    token = at.store.new_token()
+    Image.new("RGB", (20, 30), colour).save(at.store.incoming(token), kind)
+    return token
+
+
+def test_numbers_are_never_used_again(tmp_path: Path) -> None:
+    """Pictures that come at once get numbers of their own, and one that is removed leaves its number."""
+
+    async def play(at: Home) -> None:
+        added = await asyncio.gather(*(at.gallery.add(sha_of(1), received(at), actor="page") for _ in range(3)))
+        assert sorted(seq for seq, _ in added) == [0, 1, 2]
+        await at.gallery.remove(sha_of(1), 2, **HINTS)
+        seq, _ = await at.gallery.add(sha_of(1), received(at), actor="page")
+
+        assert seq == 3
+        assert images.sequences(at.db, sha_of(1)) == [0, 1, 3]
+        assert all(os.path.exists(at.store.path(sha_of(1), seq, tier)) for seq in (0, 1, 3) for tier in TIERS)
+        assert len(os.listdir(at.store.removed)) == 3
+        with pytest.raises(NotFound):
+            await at.gallery.remove(sha_of(1), 2, **HINTS)
+
+    run(tmp_path, play)
+
+
+def test_the_same_request_again(tmp_path: Path) -> None:
+    """It gets the first answer, and there is one picture."""
+
+    async def play(at: Home) -> None:
+        ways = {"actor": "page", "key": "k", "request": b"r"}
+        first, _ = await at.gallery.add(sha_of(1), received(at), **ways)
+        second, written = await at.gallery.add(sha_of(1), received(at), **ways)
+
+        assert (first, second, written.repeated) == (0, 0, True)
+        assert os.path.exists(at.store.path(sha_of(1), 0, "high"))
+        assert not os.path.exists(at.store.path(sha_of(1), 1, "high"))
+
+    run(tmp_path, play)
+
+
+def test_refusals_leave_nothing(tmp_path: Path) -> None:
+    """What is no picture, or for nobody, is refused, and nothing of it stays."""
+
+    async def play(at: Home) -> None:
+        token = at.store.new_token()
+        Path(at.store.incoming(token)).write_bytes(b"no picture")
+        with pytest.raises(PictureRefused):
+            await at.gallery.add(sha_of(1), token, actor="page")
+        with pytest.raises(NotFound):
+            await at.gallery.add("b" * 64, received(at), actor="page")
+        with pytest.raises(NotFound):
+            await at.gallery.give_pending(9, received(at), actor="page")
+
+        assert images.sequences(at.db, sha_of(1)) == []
+
+    run(tmp_path, play)
+
+
+def test_what_a_person_gave_is_kept(tmp_path: Path) -> None:
+    """A picture that a person gave takes the place of a companion, and no companion takes its place."""
+
+    async def play(at: Home) -> None:
+        number = await at.see(put_model(at.drop / "a.safetensors", 2))
+        companion = at.drop / "a.png"
+        Image.new("RGB", (8, 8)).save(companion)
+        await at.gallery.take_companion(number)
+        assert pending.picture_of(at.db, number) == ".png"
+        await at.gallery.give_pending(number, received(at, kind="JPEG"), actor="page")
+        await at.gallery.take_companion(number)
+        await at.gallery.take_companions([number, number])
+
+        assert pending.picture_of(at.db, number) == ".jpg"
+        assert os.listdir(at.store.pending_folder) == [f"{number}.jpg"]
+        assert companion.exists()
+
+    run(tmp_path, play)
+
+
+def test_companions_of_a_folder(tmp_path: Path) -> None:
+    """Each model takes its own; a broken one is passed over."""
+
+    async def play(at: Home) -> None:
+        numbers = [await at.see(put_model(at.drop / f"{name}.safetensors", seed)) for seed, name in enumerate("abc", 2)]
+        Image.new("RGB", (8, 8)).save(at.drop / "A.Preview.PNG")
+        (at.drop / "b.png").write_bytes(b"broken")
+        Image.new("RGB", (8, 8)).save(at.drop / "c.v2.png")
+        await at.gallery.take_companions(numbers)
+
+        assert [pending.picture_of(at.db, number) for number in numbers] == [".png", None, None]
+        assert os.listdir(at.store.pending_folder) == [f"{numbers[0]}.png"]
+
+    run(tmp_path, play)
