@@ -24,7 +24,7 @@ from ..projections import models, pending
 from . import looking
 from . import roots as rooting
 from .busy import Busy
-from .hashing import ReadingStopped, hash_file
+from .hashing import Hashed, ReadingStopped, hash_file
 from .library import Library
 from .listing import Listing
 from .looking import Looked
@@ -42,6 +42,8 @@ GRACE_S = 1.0  # a file gone from one folder may be about to appear in another: 
 ROOTS_EVERY_S = 2.0  # between two looks at whether the roots are here
 RECONCILE_EVERY_S = 900.0  # a whole look in case hints were missed; 0.5 s of work per 100,000 files
 BLIND_RECONCILE_EVERY_S = 60.0  # where changes may give no hints at all
+COMPARE_EVERY_S = 0.5  # between two searches for pending models that may hold a new model's content
+HASHES_KEPT = 50_000  # hashes of files that were no model's when they were compared, about 15 MiB
 MOST_HINTS = 50_000  # beyond that a whole look is cheaper than the list
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,8 @@ class Observer:
         self._pictured: set[int] = set()  # roots all of whose pictures were looked for
         self._picture_folders: set[str] = set()
         self._to_confirm: dict[str, None] = {}
+        self._sizes_to_compare: set[int] = set()
+        self._hashed: dict[str, tuple[tuple[int, int, int], str]] = {}
         self._pictures_wake = asyncio.Event()
         self._confirm_wake = asyncio.Event()
         self._stopping = threading.Event()
@@ -431,18 +435,34 @@ class Observer:
     async def compare_with_known(self, sha256: str) -> None:
         """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
         known = models.get(self._library.db, sha256)
-        if known is None:
-            return
-        for same in pending.unknown_of_size(self._library.db, {known.size}):
-            self._to_confirm[to_path(same.path)] = None
-        self._confirm_wake.set()
+        if known is not None:
+            self._sizes_to_compare.add(known.size)
+            self._confirm_wake.set()
 
     async def _follow_confirmations(self) -> None:
         while True:
+            self._confirm_wake.clear()
             while self._to_confirm:
                 await self._confirm(next(iter(self._to_confirm)))
-            self._confirm_wake.clear()
-            await self._confirm_wake.wait()
+            if self._sizes_to_compare:
+                await self._find_to_compare()
+            if not self._to_confirm:
+                await self._confirm_wake.wait()
+
+    async def _find_to_compare(self) -> None:
+        """Find the pending models that may hold the content of new models; those hashed before are not hashed again."""
+        await asyncio.sleep(COMPARE_EVERY_S)  # of a queue of imports, many models have the same few sizes
+        sizes, self._sizes_to_compare = self._sizes_to_compare, set()
+        for text, fingerprint in await self._library.with_reader(pending.to_compare, sizes):
+            hashed = self._hashed.get(text)
+            if hashed is None or hashed[0] != fingerprint or models.get(self._library.db, hashed[1]):
+                self._to_confirm[to_path(text)] = None
+
+    def _remember(self, path: str, hashed: Hashed) -> None:
+        if len(self._hashed) >= HASHES_KEPT:
+            self._hashed.pop(next(iter(self._hashed)))
+        fingerprint = (hashed.size, hashed.mtime_ns, rooting.signed(hashed.ino))
+        self._hashed[to_text(path)] = (fingerprint, hashed.sha256)
 
     async def _confirm(self, path: str) -> None:
         """Hash one file that may be known content, and take in what that tells."""
@@ -455,6 +475,7 @@ class Observer:
             self._to_confirm.pop(path, None)
             self.look_again([path])
             return
+        self._remember(path, hashed)
         async with self._writing:
             self._to_confirm.pop(path, None)  # a look from now on may ask for it anew
             root = rooting.of_path(self._presence.roots, path)

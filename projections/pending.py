@@ -329,10 +329,19 @@ def waiting(db: apsw.Connection) -> list[int]:
     return [row[0] for row in db.execute("SELECT id FROM pending_import WHERE state = 'waiting' ORDER BY id")]
 
 
-def unknown_of_size(db: apsw.Connection, sizes: set[int]) -> list[Pending]:
-    """Give the pending models of some sizes that nobody has compared with the models yet."""
-    which = "pending_import WHERE size_bytes = ? AND sha256 = '' AND state = 'waiting'"
-    return [found for size in sorted(sizes) for found in _pendings(db, _SELECT + which, (size,))]
+def to_compare(db: apsw.Connection, sizes: set[int]) -> list[tuple[str, tuple[int, int, int]]]:
+    """Give path and (size, mtime_ns, ino) of the pending models of some sizes that nobody has compared with the models.
+
+    Those that wait for their import are left out: it finds out.
+    """
+    found = rows(
+        db,
+        "SELECT path, size_bytes, mtime_ns, ino FROM pending_import p"
+        " WHERE size_bytes IN (SELECT value FROM json_each(?)) AND sha256 = '' AND state = 'waiting' AND NOT EXISTS"
+        " (SELECT 1 FROM imports i WHERE i.pending = p.id AND i.state IN ('queued', 'planned'))",
+        (msgspec.json.encode(sorted(sizes)).decode(),),
+    )
+    return [(path, (size, mtime_ns, ino)) for path, size, mtime_ns, ino in found]
 
 
 _CARD = """json_object('id', p.id, 'name', p.name, 'path', p.shown,

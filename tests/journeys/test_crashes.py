@@ -81,13 +81,19 @@ def merged(daemon: Daemon) -> Scene:
 
 
 SCENES = {"same disk": same_disk, "other disk": other_disk_, "in place": in_place, "merged": merged}
+TELLING = {"before hash_content", "before place_file", "before complete", "promoted", "before tidy"}
 HAPPENS = {"copying": {"other disk"}}  # moments that not every scene has
 
 
+def marks_of(scene: str, moment: str) -> list[pytest.MarkDecorator]:
+    """Let the most telling moments of the plain scene be among the fast tests."""
+    return [] if scene == "same disk" and moment in TELLING else [pytest.mark.slow]
+
+
 def cases() -> list[Any]:
-    """Give every moment in every scene; in the plain scene they belong to the fast tests."""
+    """Give every moment in every scene."""
     return [
-        pytest.param(scene, moment, marks=[] if scene == "same disk" else [pytest.mark.slow], id=f"{scene}, {moment}")
+        pytest.param(scene, moment, marks=marks_of(scene, moment), id=f"{scene}, {moment}")
         for scene in SCENES
         for moment in crashing.MOMENTS
         if scene in HAPPENS.get(moment, SCENES)
@@ -118,8 +124,9 @@ def test_killed_at_a_named_moment(make_daemon: Make, request: pytest.FixtureRequ
     check_done(set_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", crashing.FULL)
-@pytest.mark.parametrize("scene", ["same disk", pytest.param("merged", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("scene", ["same disk", "merged"])
 def test_a_full_disk_in_the_middle(make_daemon: Make, scene: str, moment: str) -> None:
     """Where there is no room in the middle of an import, nothing is lost, and it is done once there is room."""
     daemon = make_daemon(program=(crashing.__file__, moment))
@@ -208,6 +215,7 @@ def test_what_was_answered_is_kept(make_daemon: Make) -> None:
     assert picture_files(daemon) == []
 
 
+@pytest.mark.slow
 def test_an_import_that_was_answered_is_kept(make_daemon: Make) -> None:
     """A kill right after the answer to an import changes nothing of it."""
     daemon = make_daemon().start()

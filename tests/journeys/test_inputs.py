@@ -192,6 +192,7 @@ def test_a_loop_of_links(shared: Daemon) -> None:
     assert [one["path"] for one in shared.pending() if one["name"] == "once"] == [card["path"]]
 
 
+@pytest.mark.slow
 def test_a_linked_folder(shared: Daemon) -> None:
     """A link to a folder is followed, as ComfyUI does, and what appears in it later is seen."""
     elsewhere = shared.folder / "elsewhere"
@@ -219,6 +220,7 @@ def test_temporary_names(shared: Daemon, ending: str) -> None:
     assert time.monotonic() - began < 1.5
 
 
+@pytest.mark.slow
 def test_an_aria2_download(shared: Daemon) -> None:
     """A file beside which an aria2 control file lies waits until that is gone."""
     path = shared.drop / "aria.safetensors"
@@ -231,6 +233,7 @@ def test_an_aria2_download(shared: Daemon) -> None:
     shared.wait_pending(path, 8)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_open_for_writing(shared: Daemon) -> None:
     """A whole file that another program has open for writing waits until that closes it."""
     path = shared.put_lora(shared.drop / "open.safetensors", 121)
@@ -355,6 +358,7 @@ def test_a_file_that_cannot_be_read(of_nobody: Daemon) -> None:
     daemon.wait_pending(locked / "inside.safetensors")
 
 
+@pytest.mark.slow
 def test_a_root_that_cannot_be_written(of_nobody: Daemon) -> None:
     """Models in a read-only root are imported where they lie; one that cannot go there says why."""
     daemon = of_nobody

@@ -100,6 +100,7 @@ def test_the_log_is_append_only(daemon: Daemon) -> None:
         db.close()
 
 
+@pytest.mark.slow
 def test_a_damaged_log_is_told_of(make_daemon: Make) -> None:
     """A flipped byte in an event is found when it is read, and nothing is built on it."""
     daemon = make_daemon().start()

@@ -80,6 +80,7 @@ def test_it_stops_in_the_middle_of_a_hash(make_daemon: Make) -> None:
     assert daemon.model(daemon.models()[0]["sha256"])["path"] == str(path)
 
 
+@pytest.mark.slow
 def test_it_stops_with_followers_and_requests_under_way(daemon: Daemon) -> None:
     """Open streams and half-sent requests do not keep it from stopping within two seconds."""
     open_: list[socket.socket] = []
@@ -127,6 +128,7 @@ def test_after_a_kill_nothing_is_in_the_way(daemon: Daemon) -> None:
     assert daemon.get("/api/status")
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken(daemon: Daemon, make_daemon: Make) -> None:
     """A port that another program has is told of in one line."""
     port = daemon.url.rpartition(":")[2]
@@ -161,6 +163,7 @@ def test_the_default_tree(make_daemon: Make) -> None:
     assert done.json["path"] == str(folders["loras"] / "x.safetensors")
 
 
+@pytest.mark.slow
 def test_the_folders_of_a_comfyui(make_daemon: Make) -> None:
     """The model folders of a ComfyUI are watched, those of `extra_model_paths.yaml` included."""
     daemon = make_daemon()
@@ -183,6 +186,7 @@ def test_the_folders_of_a_comfyui(make_daemon: Make) -> None:
     assert watched[str(comfy / "models" / "loras")] == "loras"
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written(make_daemon: Make) -> None:
     """A data folder that is a file is told of in one line, with code 1."""
     daemon = make_daemon()
@@ -194,6 +198,7 @@ def test_a_folder_that_cannot_be_written(make_daemon: Make) -> None:
     assert daemon.data.read_text() == "not a folder"
 
 
+@pytest.mark.slow
 def test_at_rest_it_rests(daemon: Daemon) -> None:
     """With nothing to do it uses next to no processor time."""
     daemon.bring_in(daemon.drop / "x.safetensors")

@@ -85,6 +85,7 @@ def test_cancelled(running: Running) -> None:
     assert [one["id"] for one in running.daemon.pending_at(running.path)] == [running.number]
 
 
+@pytest.mark.slow
 def test_changed_under_the_hash(running: Running) -> None:
     """A file that changes while it is hashed is never imported under a hash that is not its own."""
     with open(running.path, "r+b") as file:
@@ -106,6 +107,7 @@ def test_changed_under_the_hash(running: Running) -> None:
         assert hashlib.file_digest(file, "sha256").hexdigest() == answer.json["sha256"]
 
 
+@pytest.mark.slow
 def test_deleted_under_the_hash(running: Running) -> None:
     """A file that is deleted while it is hashed makes no model."""
     running.path.unlink()
@@ -115,6 +117,7 @@ def test_deleted_under_the_hash(running: Running) -> None:
     assert running.daemon.ask("GET", f"/api/models?path={running.path}").status == 404
 
 
+@pytest.mark.slow
 def test_it_answers_while_it_hashes(running: Running) -> None:
     """Lists are answered at once while a large file is hashed."""
     times: list[float] = []
@@ -161,6 +164,7 @@ def test_a_burst(daemon: Daemon) -> None:
     assert len({one["path"] for one in daemon.pending()}) == 500
 
 
+@pytest.mark.slow
 def test_a_root_that_goes_away_before_the_import(daemon: Daemon) -> None:
     """A dropped file whose model root is away is refused with a sentence, and imported when the root is back."""
     path = daemon.put_lora(daemon.drop / "x.safetensors")
@@ -180,6 +184,7 @@ def test_a_root_that_goes_away_before_the_import(daemon: Daemon) -> None:
     assert daemon.import_one(number).json["path"] == str(daemon.loras / "x.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
 def test_a_dropped_link(daemon: Daemon, relative: bool) -> None:
     """A dropped link to a model file elsewhere is imported, or refused with a sentence; the file is never lost."""
@@ -202,6 +207,7 @@ def test_a_dropped_link(daemon: Daemon, relative: bool) -> None:
         assert [one["path"] for one in daemon.pending()] == [str(link)]
 
 
+@pytest.mark.slow
 def test_a_folder_of_models_that_leaves_and_returns(daemon: Daemon) -> None:
     """A folder that is moved out of the root takes its models to missing, and brings them back."""
     sha256 = daemon.bring_in(daemon.loras / "in" / "x.safetensors")

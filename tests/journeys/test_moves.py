@@ -58,6 +58,7 @@ def test_a_move_is_followed(shared: Daemon, move: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_renamed(shared: Daemon) -> None:
     """A folder of models that is renamed takes all of them along."""
     folder, target = shared.loras / "folder", shared.more_loras / "its new name"
@@ -128,6 +129,7 @@ def test_a_deleted_file_comes_back(shared: Daemon) -> None:
     assert not shared.pending_at(back)
 
 
+@pytest.mark.slow
 def test_delete_and_put_back_at_once(shared: Daemon) -> None:
     """A file that is deleted and written anew with the same bytes stays its model's."""
     path = shared.loras / "again.safetensors"
@@ -142,7 +144,7 @@ def test_delete_and_put_back_at_once(shared: Daemon) -> None:
 
 
 @pytest.mark.parametrize("same_size", [True, False])
-@pytest.mark.parametrize("how", ["written", "replaced"])
+@pytest.mark.parametrize("how", [pytest.param("written", marks=pytest.mark.slow), "replaced"])
 def test_overwritten_in_place(shared: Daemon, how: str, same_size: bool) -> None:
     """Other content at a model's path ends that location, and the path is pending again and names the old model."""
     seed = 60 + 10 * same_size + (how == "written")
@@ -164,6 +166,7 @@ def test_overwritten_in_place(shared: Daemon, how: str, same_size: bool) -> None
     assert where(shared, done.json["sha256"]) == {str(path): "present"}
 
 
+@pytest.mark.slow
 def test_a_touched_file_is_the_same(shared: Daemon) -> None:
     """A file whose time alone has changed is compared and stays its model's."""
     path = shared.loras / "touched.safetensors"
@@ -190,6 +193,7 @@ def test_a_hard_link_is_a_location(shared: Daemon) -> None:
     assert shared.model(sha256)["path"] == str(other)
 
 
+@pytest.mark.slow
 def test_a_move_to_another_disk(other_disk: Path, make_daemon: Make) -> None:
     """A file moved to a root on another disk is recognised by its content and moves its location along."""
     daemon = make_daemon(more=["--models", f"loras={other_disk}"]).start()
@@ -265,6 +269,7 @@ def test_a_root_that_is_away(make_daemon: Make) -> None:
     daemon.wait_pending(daemon.more_loras / "z.safetensors")
 
 
+@pytest.mark.slow
 def test_a_root_that_is_away_at_the_first_start(make_daemon: Make) -> None:
     """A root that is not there yet is no error, and is looked at when it comes."""
     daemon = make_daemon()
@@ -279,6 +284,7 @@ def test_a_root_that_is_away_at_the_first_start(make_daemon: Make) -> None:
     assert daemon.wait_pending(path, 10)["in_place"]
 
 
+@pytest.mark.slow
 def test_an_unmounted_disk(make_daemon: Make) -> None:
     """A root whose disk is unmounted leaves an empty folder behind: its models are offline, and nothing is lost."""
     daemon = make_daemon()

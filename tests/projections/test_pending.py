@@ -195,7 +195,8 @@ def test_what_the_scanner_asks(replay) -> None:
     assert [one.id for one in pending.same_file(db, file_at("/p/new", 3))] == [3]
     assert pending.same_file(db, file_at(X, 1)) == []
     assert pending.waiting(db) == [1, 2]
-    assert [one.id for one in pending.unknown_of_size(db, {10, 11})] == [1]
+    assert pending.to_compare(db, {10, 11}) == [(X, (10, 5, 1))]
+    assert pending.to_compare(db, {11}) == []
     assert (pending.last_number(db), pending.count(db)) == (4, 2)
 
 
@@ -253,3 +254,11 @@ def test_a_root_that_is_away(replay) -> None:
 
     assert card is not None
     assert card["state"] == "offline"
+
+
+def test_who_waits_for_an_import_is_not_compared(replay) -> None:
+    """A pending model whose import is queued is not asked about: its import hashes it; once that failed it is."""
+    queued, failed = ImportRequested("op", 1), ImportFailed("op", 1, "no disk")
+
+    assert pending.to_compare(replay([FIRST, queued]), {10}) == []
+    assert pending.to_compare(replay([FIRST, queued, failed]), {10}) == [(X, (10, 5, 1))]
