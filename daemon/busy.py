@@ -15,6 +15,8 @@ class Busy:
     """
 
     paths: set[str] = field(default_factory=set[str])
+    hashing: int = 0
+    """Files that are hashed at this moment: as many as there are cores leave no core to read ahead with."""
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict[str, asyncio.Lock])
     _wanted: Counter[str] = field(default_factory=Counter[str])
 

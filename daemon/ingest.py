@@ -130,7 +130,7 @@ async def hash_content(tools: Tools, job: Job) -> None:
     told = _teller(tools.library, job, what="hashing", total=found.size)
     for attempt in range(TRIES):
         try:
-            hashed = await asyncio.to_thread(hashing.hash_file, path, progress=told, stop=job.stop)
+            hashed = await _hash(tools.busy, path, told, job.stop)
         except hashing.Cancelled:
             raise Withdrawn("cancelled") from None
         except FileChanged:
@@ -146,6 +146,15 @@ async def hash_content(tools: Tools, job: Job) -> None:
             job.sha256 = hashed.sha256
             await job.held.enter_async_context(tools.busy.alone_with(job.sha256))
             return
+
+
+async def _hash(busy: Busy, path: str, told: Callable[[int], None], stop: threading.Event) -> hashing.Hashed:
+    busy.hashing += 1
+    try:
+        alone = busy.hashing < (os.cpu_count() or 1)
+        return await asyncio.to_thread(hashing.hash_file, path, progress=told, stop=stop, read_ahead=alone)
+    finally:
+        busy.hashing -= 1
 
 
 async def plan(tools: Tools, job: Job) -> None:

@@ -342,7 +342,7 @@ class RootState(msgspec.Struct):
     why: str | None
 
 
-class Warning_(msgspec.Struct):
+class Trouble(msgspec.Struct):
     """Something that is wrong, and the cure."""
 
     what: str
@@ -366,7 +366,7 @@ class Status(msgspec.Struct):
     work: list[dict[str, Any]]
     imports: dict[str, int]
     waiting: list[Waiting]
-    warnings: list[Warning_]
+    warnings: list[Trouble]
 
 
 class LogEvent(msgspec.Struct):
