@@ -478,18 +478,28 @@ class Observer:
         self._remember(path, hashed)
         async with self._writing:
             self._to_confirm.pop(path, None)  # a look from now on may ask for it anew
-            root = rooting.of_path(self._presence.roots, path)
-            seen = await asyncio.to_thread(stat_file, path)
-            if root is None or seen is None or (seen.size, seen.mtime_ns) != (hashed.size, hashed.mtime_ns):
+            sighting = await asyncio.to_thread(_sighted, self._presence.roots, path, hashed)
+            if sighting is None:
                 self.look_again([path])
                 return
-            sighting = await asyncio.to_thread(looking.sighting_of, root, seen, hashed.sha256)
             for placed in await self._with_others([sighting]):
                 try:
                     await self._write(lambda db, placed=placed: _confirmed(db, placed))
                 except Unwritable:
                     self._to_confirm[path] = None
                     raise
+
+
+def _sighted(roots: Sequence[Root], path: str, hashed: Hashed) -> Sighting | None:
+    """Look at a hashed file once more; None where it is not, or no more, what was hashed."""
+    root = rooting.of_path(roots, path)
+    try:
+        seen = stat_file(path)
+        if root is None or seen is None or (seen.size, seen.mtime_ns) != (hashed.size, hashed.mtime_ns):
+            return None
+        return looking.sighting_of(root, seen, hashed.sha256)
+    except OSError:
+        return None
 
 
 def _confirmed(db: apsw.Connection, placed: Sighting) -> Decision:
