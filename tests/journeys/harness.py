@@ -172,15 +172,7 @@ class Daemon:
     def close(self) -> None:
         """End it whatever happened, and see that it complained of nothing unexpected."""
         if self.process is not None:
-            self.process.terminate()
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            if self.process.stdout is not None:
-                self.process.stdout.close()
-            self.process = None
+            self.kill()
         shutil.rmtree(self._short, ignore_errors=True)
         complaints = self.stderr()
         assert self.quiet or "Traceback" not in complaints, complaints

@@ -214,7 +214,7 @@ def test_delete_is_refused_for_the_last_copy(case: Case) -> None:
     assert case.daemon.pending_at(case.path)[0]["state"] == "waiting"
 
 
-@pytest.mark.parametrize("strategy", ["merge", "override"])
+@pytest.mark.parametrize("strategy", ["merge", pytest.param("override", marks=pytest.mark.slow)])
 def test_a_model_that_lost_its_file_gets_the_new_one(case: Case, strategy: str) -> None:
     """Where the model has no present file, merge and override give it the pending one."""
     case.place.unlink()

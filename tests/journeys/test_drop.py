@@ -4,6 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+import pytest
+
 from .harness import Daemon, files_below, lora, picture, picture_files, tier_files
 
 
@@ -83,60 +85,63 @@ def test_from_a_drop_to_a_model_that_stays(daemon: Daemon) -> None:
     check()
 
 
-def test_a_companion_is_its_own_files_alone(daemon: Daemon) -> None:
+def test_a_companion_is_its_own_files_alone(shared: Daemon) -> None:
     """`foo.png` and `foo.preview.*` belong to foo, `foo.v2.png` does not."""
     for name in ("foo.v2.png", "bar.preview.jpg", "baz.png"):
-        picture(daemon.drop / name)
+        picture(shared.drop / name)
     for seed, stem in enumerate(("foo", "bar", "baz")):
-        daemon.put_lora(daemon.drop / f"{stem}.safetensors", seed)
+        shared.put_lora(shared.drop / f"{stem}.safetensors", seed)
 
     def pictures() -> dict[str, bool]:
-        return {one["name"]: one["image"] is not None for one in daemon.pending()}
+        return {
+            one["name"]: one["image"] is not None for one in shared.pending() if one["name"] in ("foo", "bar", "baz")
+        }
 
-    daemon.wait_for(lambda: pictures().get("baz") and pictures().get("bar") and "foo" in pictures())
-    daemon.quiesce()
+    shared.wait_for(lambda: pictures().get("baz") and pictures().get("bar") and "foo" in pictures())
+    shared.quiesce()
     assert pictures() == {"foo": False, "bar": True, "baz": True}
 
 
-def test_a_picture_that_comes_later_is_taken(daemon: Daemon) -> None:
+def test_a_picture_that_comes_later_is_taken(shared: Daemon) -> None:
     """A companion picture that arrives after its model file is still found."""
-    card = daemon.wait_pending(daemon.put_lora(daemon.drop / "late.safetensors"))
-    os.replace(picture(daemon.staging / "p.webp"), daemon.drop / "late.webp")
+    card = shared.wait_pending(shared.put_lora(shared.drop / "late.safetensors", 10))
+    os.replace(picture(shared.staging / "p.webp"), shared.drop / "late.webp")
 
-    daemon.wait_for(lambda: daemon.pending()[0]["image"] == f"{card['id']}.webp")
+    shared.wait_for(lambda: shared.pending_at(shared.drop / "late.safetensors")[0]["image"] == f"{card['id']}.webp")
 
 
-def test_types_come_from_the_subfolder_then_the_header_then_the_user(daemon: Daemon, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_types_come_from_the_subfolder_then_the_header_then_the_user(shared: Daemon, tmp_path: Path) -> None:
     """A subfolder's name tells the type before the header does; where neither tells, the import asks for it."""
-    by_folder = daemon.wait_pending(daemon.put_lora(daemon.drop / "unet" / "a.safetensors"))
+    by_folder = shared.wait_pending(shared.put_lora(shared.drop / "unet" / "a.safetensors", 11))
     assert by_folder["type"] == "diffusion_models"
 
     (tmp_path / "b.ckpt").write_bytes(b"neither zip nor pickle" * 10)
-    unknown = daemon.wait_pending(daemon.put(tmp_path / "b.ckpt", daemon.drop / "b.ckpt"))
+    unknown = shared.wait_pending(shared.put(tmp_path / "b.ckpt", shared.drop / "b.ckpt"))
     assert unknown["type"] is None
-    refused = daemon.import_one(unknown["id"])
+    refused = shared.import_one(unknown["id"])
     assert refused.status == 422
     assert "type" in refused.detail
     assert refused.detail.count("--type") == 1
-    assert (daemon.drop / "b.ckpt").exists()
+    assert (shared.drop / "b.ckpt").exists()
 
-    done = daemon.import_one(unknown["id"], kind="vae")
+    done = shared.import_one(unknown["id"], kind="vae")
     assert done.status == 200, done.body
-    assert done.json["path"] == str(daemon.vae / "b.ckpt")
+    assert done.json["path"] == str(shared.vae / "b.ckpt")
 
-    nowhere = daemon.import_one(by_folder["id"])
+    nowhere = shared.import_one(by_folder["id"])
     assert nowhere.status == 422
     assert "--models diffusion_models=DIR" in nowhere.detail
 
 
-def test_a_taken_name_gets_a_suffix(daemon: Daemon) -> None:
+def test_a_taken_name_gets_a_suffix(shared: Daemon) -> None:
     """A name that is taken in the model root is not overwritten: the newcomer gets a suffix."""
-    (daemon.loras / "same.safetensors").write_bytes(b"somebody else's")
-    sha256 = daemon.bring_in(daemon.drop / "same.safetensors")
+    (shared.loras / "same.safetensors").write_bytes(b"somebody else's")
+    sha256 = shared.bring_in(shared.drop / "same.safetensors", 12)
 
-    assert daemon.model(sha256)["path"] == str(daemon.loras / "same (2).safetensors")
-    assert daemon.model(sha256)["name"] == "same"
-    assert (daemon.loras / "same.safetensors").read_bytes() == b"somebody else's"
+    assert shared.model(sha256)["path"] == str(shared.loras / "same (2).safetensors")
+    assert shared.model(sha256)["name"] == "same"
+    assert (shared.loras / "same.safetensors").read_bytes() == b"somebody else's"
 
 
 def test_a_dismissed_drop_goes_to_the_trash(daemon: Daemon) -> None:
@@ -183,19 +188,23 @@ def test_ids_of_pending_models_are_never_used_again(daemon: Daemon) -> None:
     assert second > first
 
 
-def test_a_pending_file_that_goes_away(daemon: Daemon) -> None:
+def test_a_pending_file_that_goes_away(shared: Daemon) -> None:
     """A pending model leaves the list with its file, unless somebody wrote to it: then it stays, missing."""
-    plain = daemon.put_lora(daemon.drop / "plain.safetensors", 1)
-    written = daemon.put_lora(daemon.drop / "written.safetensors", 2)
-    daemon.wait_pending(plain)
-    number = daemon.wait_pending(written)["id"]
-    daemon.patch(f"/api/migration/pending_model?id={number}", {"description": "mine"})
-    kept = daemon.staging / "kept"
+    plain = shared.put_lora(shared.drop / "plain.safetensors", 13)
+    written = shared.put_lora(shared.drop / "written.safetensors", 14)
+    shared.wait_pending(plain)
+    number = shared.wait_pending(written)["id"]
+    shared.patch(f"/api/migration/pending_model?id={number}", {"description": "mine"})
+    kept = shared.staging / "kept"
+
+    def states() -> list[tuple[int, str]]:
+        return [(one["id"], one["state"]) for one in shared.pending() if one["name"] in ("plain", "written")]
+
     written.rename(kept)
     plain.unlink()
 
-    daemon.wait_for(lambda: [(one["id"], one["state"]) for one in daemon.pending()] == [(number, "missing")])
-    assert daemon.import_one(number).status == 422
+    shared.wait_for(lambda: states() == [(number, "missing")])
+    assert shared.import_one(number).status == 422
     kept.rename(written)
-    daemon.wait_for(lambda: [(one["id"], one["state"]) for one in daemon.pending()] == [(number, "waiting")])
-    assert daemon.get("/api/migration/pending_model", id=number)["description"] == "mine"
+    shared.wait_for(lambda: states() == [(number, "waiting")])
+    assert shared.get("/api/migration/pending_model", id=number)["description"] == "mine"

@@ -178,6 +178,7 @@ def test_a_folder_named_like_a_model(shared: Daemon) -> None:
     assert str(folder) not in shared.waiting()
 
 
+@pytest.mark.slow
 def test_a_loop_of_links(shared: Daemon) -> None:
     """Links that lead in a circle end nowhere, and a model in the circle is seen once."""
     folder = shared.loras / "loop"

@@ -168,6 +168,7 @@ def test_pages_of_models(daemon: Daemon) -> None:
     assert types["loras"] == {"type": "loras", "models": 7, "pending": 0}
 
 
+@pytest.mark.slow
 def test_a_newer_library_is_not_written(make_daemon: Make) -> None:
     """With an event of a later version in the log the daemon serves what it can, says so, and writes nothing."""
     daemon = make_daemon().start()

@@ -145,6 +145,7 @@ def test_a_picture_for_a_model_while_another_copy_is_merged(daemon: Daemon) -> N
     assert daemon.model(sha256)["images"] == [f"{sha256}_{seq}" for seq in range(6)]
 
 
+@pytest.mark.slow
 def test_a_burst(daemon: Daemon) -> None:
     """Five hundred files that come with their folder at once are all pending soon, each once."""
     folder = daemon.staging / "many"

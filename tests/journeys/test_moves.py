@@ -179,6 +179,7 @@ def test_a_touched_file_is_the_same(shared: Daemon) -> None:
     wait_at(shared, sha256, path)
 
 
+@pytest.mark.slow
 def test_a_hard_link_is_a_location(shared: Daemon) -> None:
     """A second name of a model's file is a location at once; when one goes the other stays."""
     path, other = shared.loras / "link a.safetensors", shared.more_loras / "link b.safetensors"

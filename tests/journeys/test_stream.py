@@ -119,6 +119,7 @@ def test_from_now_on(daemon: Daemon, follow: Callable[..., Follower]) -> None:
     daemon.wait_for(lambda: [kind for _, kind, _ in lost.seen][:1] == ["reset"])
 
 
+@pytest.mark.slow
 def test_progress_while_a_large_file_is_hashed(make_daemon: Make, follow: Callable[..., Follower]) -> None:
     """The import of a large file tells in the stream how far it is, and its outcome."""
     daemon = make_daemon().start()
