@@ -296,8 +296,23 @@ async def _with_place(tools: Tools, job: Job, planned: ImportPlanned, status: St
     kind = type_of(status, job.type, found, known)
     if found.in_place:
         return planned
+    lost = models.locations(tools.library.db, planned.model)
+    old = await asyncio.to_thread(_old_place, every(tools.library.db), lost)
+    if old is not None:
+        return await _with_target(tools, job, planned, *old)
     folder, root = _folder_for(tools, kind)
     return await _with_target(tools, job, planned, os.path.join(folder, os.path.basename(to_path(found.path))), root)
+
+
+def _old_place(roots: list[Root], locations: Sequence[Location]) -> tuple[str, Root] | None:
+    """Give the place that a known model's file has left empty, if there is one: there its content belongs."""
+    for location in locations:
+        path = to_path(location.path)
+        root = next((root for root in roots if root.id == location.root and not root.offline), None)
+        is_empty = location.lost and not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))
+        if root is not None and root.kind == "model" and is_empty:
+            return path, root
+    return None
 
 
 async def _with_target(tools: Tools, job: Job, planned: ImportPlanned, wanted: str, root: Root) -> ImportPlanned:
@@ -384,7 +399,8 @@ def _room_for(source: str, wanted: str, root: Root, taken: set[str]) -> tuple[st
         raise Failed(f"the folder {hashing.named(root.path)} is away; connect its disk and try again")
     folder, name = os.path.split(wanted)
     free = place.free_name(folder, name, lambda path: path in taken or os.path.lexists(path))
-    return os.path.join(folder, free), not place.same_filesystem(source, folder)
+    # A link that somebody dropped may be relative: its content is copied, and the link removed.
+    return os.path.join(folder, free), os.path.islink(source) or not place.same_filesystem(source, folder)
 
 
 def _trash_entry(roots: list[Root], data: str, planned: ImportPlanned) -> str:

@@ -208,3 +208,18 @@ def test_a_pending_file_that_goes_away(shared: Daemon) -> None:
     kept.rename(written)
     shared.wait_for(lambda: states() == [(number, "waiting")])
     assert shared.get("/api/migration/pending_model", id=number)["description"] == "mine"
+
+
+def test_a_link_in_the_drop_folder_is_imported_as_a_file(daemon: Daemon) -> None:
+    """What a dropped relative link leads to is copied into the model root; the link goes, what it led to stays."""
+    aside = daemon.put_lora(daemon.drop.parent / "aside.safetensors")
+    link = daemon.drop / "link.safetensors"
+    link.symlink_to(os.path.relpath(aside, daemon.drop))
+
+    done = daemon.import_one(daemon.wait_pending(link)["id"])
+
+    target = daemon.loras / "link.safetensors"
+    assert (done.status, done.json["path"]) == (200, str(target))
+    assert not target.is_symlink()
+    assert target.read_bytes() == aside.read_bytes()
+    assert not link.is_symlink()
