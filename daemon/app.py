@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from typing import TextIO
 
+import apsw
 import platformdirs
 
 from ..events.log import LogError
 from ..events.pathtext import shown, to_text
+from ..events.writer import Unwritable
 from ..projections import images, pending
 from . import comfyui, roots
 from .access import Codes
@@ -31,20 +34,61 @@ from .notify import Notifier
 from .observer import Observer
 from .routes_system import page_files
 from .services import Services
+from .terminal import inert
 
 
 def run(config: Config, *, steps: Sequence[Step] = STEPS) -> int:
     """Run the daemon until it is told to stop; gives the exit code. The reason of a failure goes to stderr."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    _log_to(sys.stderr)
+    _raise_file_limit()
     os.umask(0o077)
     try:
         prepare(config.data)
         with DataLock(config.data):
             return asyncio.run(_serve(config, steps))
-    except (CannotStart, InstanceError, ConfigError, LogError, comfyui.NotComfyUI) as error:
-        print(f"hikazed: {error}", file=sys.stderr)  # noqa: T201 - the one line for a person
-        return 1
+    except (CannotStart, InstanceError, ConfigError, LogError, Unwritable, comfyui.NotComfyUI) as error:
+        return _refuse(str(error))
+    except apsw.Error as error:
+        return _refuse(
+            f"the library in {config.data} cannot be opened ({error}); free its disk if that is full, else run"
+            " `hikazed check` to see what is damaged"
+        )
+    except OSError as error:
+        where = f" {error.filename!r}" if error.filename else ""
+        return _refuse(f"the disk refused{where} ({error.strerror or error}); see to it and start again")
+
+
+def _refuse(why: str) -> int:
+    print(f"hikazed: {inert(why)}", file=sys.stderr)  # noqa: T201 - the one line for a person
+    return 1
+
+
+class _Inert(logging.Formatter):
+    """Writes log lines in which no name of a file can move the cursor or begin a line of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the record as text; a traceback keeps its lines."""
+        head, *trace = super().format(record).split("\nTraceback", 1)
+        return "\nTraceback".join([inert(head), *trace])
+
+
+def _log_to(stream: TextIO) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Inert("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    # What a client sends wrong is answered, not logged with a traceback; our own faults are logged by the guard.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: pages, streams and folders under watch each take one."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(config: Config, steps: Sequence[Step]) -> int:

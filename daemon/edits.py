@@ -1,5 +1,6 @@
 """What people change by hand: the fields, tags and cover of models, the fields of pending models, dismissals."""
 
+import unicodedata
 from typing import Any
 
 import apsw
@@ -107,6 +108,8 @@ def clean_name(name: str) -> str:
     name = name.strip()
     if not name:
         raise Refused("a name cannot be empty")
+    if any(unicodedata.category(c) == "Cc" for c in name):
+        raise Refused("a name cannot hold control characters")
     return name
 
 

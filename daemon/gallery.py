@@ -14,6 +14,7 @@ from ..events.writer import Decision, Unwritable, Written
 from ..projections import images, models, pending
 from .busy import Busy
 from .edits import NotFound
+from .hashing import ReadingStopped
 from .imagestore import ImageStore
 from .library import Library
 from .listing import Listing
@@ -124,7 +125,7 @@ class Gallery:
                 return await self._keep(
                     number,
                     picture,
-                    lambda: self.store.keep_pending(number, picture.extension, original, move=True),
+                    lambda: self.store.keep_pending(number, picture.extension, original),
                     _Asked(actor, key, request),
                 )
         finally:
@@ -180,18 +181,23 @@ class Gallery:
         async with self._alone_with_pending(number):
             if self._without_picture(number) is None:
                 return
+            token = self.store.new_token()
             try:
+                # Copied first: what is looked at is what is kept, whatever becomes of the file meanwhile.
+                await asyncio.to_thread(self.store.receive, token, path)
                 async with self._encoders:
-                    picture = await asyncio.to_thread(inspect, path)
+                    picture = await asyncio.to_thread(inspect, self.store.incoming(token))
                 await self._keep(
                     number,
                     picture,
-                    lambda: self.store.keep_pending(number, picture.extension, path),
+                    lambda: self.store.keep_pending(number, picture.extension, self.store.incoming(token)),
                     _Asked("watcher"),
                     is_companion=True,
                 )
-            except (PictureRefused, NotFound, OSError):
+            except (PictureRefused, ReadingStopped, NotFound, OSError):
                 return  # no picture then: what lies beside a model by chance is nobody's fault
+            finally:
+                await asyncio.to_thread(self.store.discard, token)
 
     def _alone_with_pending(self, number: int) -> contextlib.AbstractAsyncContextManager[None]:
         return self._busy.alone_with(f"pending/{number}")

@@ -1,6 +1,7 @@
 """The way in over HTTP: the visible route table, who may come in, and how errors are told."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,8 +138,10 @@ def as_problem(error: Exception) -> web.Response | None:
 # Reading requests -------------------------------------------------------------------------------------
 
 
-async def read_body(request: web.Request, kind: Any) -> Any:
+async def read_body(request: web.Request, kind: Any, *, most: int = MAX_JSON) -> Any:
     """Read the JSON body of a request; 400 where it is no JSON, 422 where it is not what is taken here."""
+    if (request.content_length or 0) > most or (request.content_length is None and most < MAX_JSON):
+        raise ApiError(413, f"the body is too large; at most {most:,} bytes are taken here", {"Connection": "close"})
     raw = await read_raw(request)
     if not raw and kind.__struct_fields__ == ():
         raw = b"{}"
@@ -210,10 +213,10 @@ def actor_of(request: web.Request) -> str:
 def how(request: web.Request, body: bytes = b"") -> dict[str, Any]:
     """Give what a write needs to know of its request: the actor, and the idempotency key with what it stands for."""
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= 200:
-        raise ApiError(422, "an Idempotency-Key has 1 to 200 characters")
-    line = f"{request.method} {request.path_qs}\n".encode()
-    return {"actor": actor_of(request), "key": key, "request": line + body}
+    if key is not None and not (1 <= len(key) <= 200 and key.isascii() and key.isprintable()):
+        raise ApiError(422, "an Idempotency-Key has 1 to 200 printable ASCII characters")
+    line = f"{request.method} {request.path_qs}\n".encode(errors="surrogateescape")
+    return {"actor": actor_of(request), "key": key, "request": hashlib.sha256(line + body).digest()}
 
 
 # Serving ----------------------------------------------------------------------------------------------

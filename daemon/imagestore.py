@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 
+from .hashing import open_regular
 from .names import PICTURE_EXTENSIONS
-from .pictures import TIERS
+from .pictures import MAX_BYTES, TIERS, PictureRefused
 from .place import fsync_dir, make_folder
 
 _INTENT = re.compile(r"([0-9a-f]{64})_(\d{1,18})\.intent")
@@ -100,24 +101,19 @@ class ImageStore:
         """Give the path of a pending model's original picture."""
         return os.path.join(self.pending_folder, f"{pending}{extension}")
 
-    def keep_pending(self, pending: int, extension: str, source: str, *, move: bool = False) -> None:
-        """Keep a copy of a picture as a pending model's original (or the file itself, if it is ours to `move`)."""
-        target = self.pending_path(pending, extension)
+    def receive(self, token: str, path: str) -> None:
+        """Copy a picture that lies somewhere to where originals are received. Raises what `open_regular` raises."""
+        with open_regular(path) as original, open(self.incoming(token), "xb", opener=_private) as copy:
+            if os.fstat(original.fileno()).st_size > MAX_BYTES:
+                raise PictureRefused(f"the picture is too large; at most {MAX_BYTES >> 20} MiB are taken")
+            shutil.copyfileobj(original, copy, 1 << 20)
+
+    def keep_pending(self, pending: int, extension: str, received: str) -> None:
+        """Make a received original, durably, a pending model's picture."""
         make_folder(self.pending_folder)
-        if move:
-            os.replace(source, target)
-        else:
-            part = os.path.join(self.staging, f"{secrets.token_hex(8)}.original")
-            make_folder(self.staging)
-            try:
-                with open(source, "rb") as original, open(part, "xb", opener=_private) as copy:
-                    shutil.copyfileobj(original, copy, 1 << 20)
-                    copy.flush()
-                    os.fsync(copy.fileno())
-                os.replace(part, target)
-            except BaseException:
-                _remove(part)
-                raise
+        with open(received, "rb") as original:
+            os.fsync(original.fileno())
+        os.replace(received, self.pending_path(pending, extension))
         fsync_dir(self.pending_folder)
 
     def drop_pending(self, pending: int, *, but: str | None = None) -> None:

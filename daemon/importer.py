@@ -111,19 +111,21 @@ class Importer:
 
         Raises `NoSuchPending`, `AlreadyQueued`, and what a write raises. The import goes on if nobody waits.
         """
-        op = secrets.token_hex(8)
+        job = Job(secrets.token_hex(8), number, wish.strategy, wish.type, actor, secrets.token_bytes(16), waited=True)
 
         def ask(db: apsw.Connection) -> Decision:
             if pending.get(db, number) is None:
                 raise NoSuchPending(f"there is no pending model {number}; list them with `hikazed pending`")
             if imports.open_import_of(db, number) is not None:
                 raise AlreadyQueued(f"pending model {number} is being imported already")
-            return Decision([_request(op, number, wish)], op)
+            return Decision([_request(job.op, number, wish)], job.op)
 
-        written = await self._library.write(ask, actor=actor, key=key, request=request)
+        written = await self._library.write(ask, actor=actor, action=job.action, key=key, request=request)
         if written.repeated:
-            op = str(written.value)
-        return await self._outcome(op, first=not written.repeated)
+            return await self._outcome(str(written.value))
+        waiter = self._waiters[job.op] = asyncio.get_running_loop().create_future()
+        self._enqueue([job])
+        return await asyncio.shield(waiter)
 
     async def many(
         self, numbers: Sequence[int] | None, wish: Wish, *, actor: str, key: str | None, request: bytes
@@ -156,8 +158,8 @@ class Importer:
         events = [of_import(job.op, ImportCancelled(job.op, job.pending)) for job in waiting]
         try:
             written = await self._library.write(lambda _db: Decision(events), actor=actor)
-        except Unwritable:
-            self._queue.extend(waiting)
+        except Exception:
+            self._queue.extendleft(reversed(waiting))
             self._wake.set()
             raise
         for job in hashing:
@@ -181,16 +183,14 @@ class Importer:
         self._wake.set()
         self._show()
 
-    async def _outcome(self, op: str, *, first: bool) -> Ended:
+    async def _outcome(self, op: str) -> Ended:
+        """Give how an import that was asked for before ended, or will end."""
+        known = imports.get(self._library.db, op)
+        if known is not None and known.state not in ("queued", "planned"):
+            return _ended(known, self._library.news.head)
         waiter = self._waiters.get(op)
         if waiter is None:
-            known = imports.get(self._library.db, op)
-            assert known is not None
-            if known.state not in ("queued", "planned"):
-                return _ended(known, self._library.news.head)
             waiter = self._waiters[op] = asyncio.get_running_loop().create_future()
-            if first:
-                self._enqueue([job_of(known)])
         return await asyncio.shield(waiter)
 
     async def _work(self) -> None:
@@ -198,7 +198,15 @@ class Importer:
             while not self._queue:
                 self._wake.clear()
                 await self._wake.wait()
-            await self._run(self._queue.popleft())
+            job = self._queue.popleft()
+            try:
+                await self._run(job)
+            except Exception as error:
+                # The outermost edge of a worker: whoever waits must hear of it, and the next import must run.
+                log.exception("the import of pending model %d could not be ended", job.pending)
+                waiter = self._waiters.pop(job.op, None)
+                if waiter is not None and not waiter.done():
+                    waiter.set_exception(error)
 
     async def _run(self, job: Job) -> None:
         self._running[job.op] = job

@@ -73,6 +73,8 @@ class Job:
     type: str | None
     actor: str
     action: bytes
+    waited: bool = False
+    """Somebody waits for the answer, and can be asked."""
     stop: threading.Event = field(default_factory=threading.Event)
     subject: Pending | None = None
     sha256: str = ""
@@ -163,6 +165,8 @@ async def plan(tools: Tools, job: Job) -> None:
     known = models.locations(db, job.sha256)
     elsewhere = await asyncio.to_thread(_lies_elsewhere, known, every(db), found.path)
     status = status_of(job.strategy, known=models.get(db, job.sha256) is not None, lies_elsewhere=elsewhere)
+    if status is None and not job.waited and found.in_place and not found.written:
+        status = "merged"  # of a queue: one more file of known content in its place asks nothing of anybody
     if status is None:
         raise Conflict(job.sha256)
     header = await asyncio.to_thread(_header_of, to_path(found.path))
@@ -380,11 +384,22 @@ def _header_of(path: str) -> dict[str, Any]:
 def _lies_elsewhere(known: Sequence[Location], roots: Sequence[Root], besides: str) -> bool:
     """Tell whether a file of the model is really there, in a root that is: what is one too many goes to the trash."""
     online = {root.id for root in roots if not root.offline}
-    return any(
-        _is_the_file(_seen_or_none(to_path(there.path)), there.file())
-        for there in known
-        if not there.lost and there.root in online and there.path != besides
-    )
+    mine = _seen_or_none(to_path(besides))
+    for there in known:
+        if there.lost or there.root not in online or there.path == besides:
+            continue
+        seen = _seen_or_none(to_path(there.path))
+        if _is_the_file(seen, there.file()) and not _leads_to(to_path(there.path), seen, to_path(besides), mine):
+            return True
+    return False
+
+
+def _leads_to(path: str, seen: Seen | None, other: str, mine: Seen | None) -> bool:
+    """Tell whether a path would lead nowhere if the other were moved: it is no file of its own, but a way to it."""
+    if seen is None or mine is None or (seen.dev, seen.ino) != (mine.dev, mine.ino):
+        return False
+    # Two names of one file (hard links) each keep it; a link, or one folder reached in two ways, does not.
+    return seen.nlink < 2 or os.path.realpath(path) == os.path.realpath(other)
 
 
 def _seen_or_none(path: str) -> Seen | None:
@@ -480,6 +495,9 @@ async def _to_target(tools: Tools, job: Job) -> None:
     seen = await asyncio.to_thread(stat_file, to_path(planned.target))
     if seen is None:
         raise Failed("the file vanished from its new place; look for it and import it again")
+    if not planned.copies and not _is_the_file(seen, planned.file):
+        await asyncio.to_thread(_put_back, planned)
+        raise Failed("the file was replaced while it was imported; try again once it has come to rest")
     job.placed = as_file(seen, planned.target_root)
 
 
@@ -495,6 +513,13 @@ def _bring(job: Job, told: Callable[[int], None]) -> None:
         place.copy_verified(source, part, target, expected_sha256=planned.model, progress=told, stop=job.stop)
     else:
         place.rename_no_replace(source, target)
+
+
+def _put_back(planned: ImportPlanned) -> None:
+    """Undo the rename of something that is not what was hashed."""
+    assert planned.target is not None
+    with suppress(OSError):  # where it cannot go back it stays, under its new name, and is found there
+        place.rename_no_replace(to_path(planned.target), to_path(planned.file.path))
 
 
 def _part(planned: ImportPlanned, target: str) -> str:

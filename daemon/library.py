@@ -17,13 +17,12 @@ import apsw
 import msgspec
 
 from ..events.codec import kind_of
-from ..events.log import EventLog, Stored, now_ms
+from ..events.log import ANSWERS_KEPT_MS, EventLog, Stored, now_ms
 from ..events.writer import Decide, Writer, Written
 from ..projections.runner import Progress, Views, reader
 
 NEWS_KEPT = 10_000  # events kept in memory for the live streams; who is further behind reads the log
 READERS = 4  # threads for searches that take long: more than cores, so that a slow one holds up no other
-ANSWERS_KEPT_MS = 30 * 24 * 3_600_000
 
 Message = dict[str, Any]
 
@@ -66,6 +65,10 @@ class Library:
             connection.close()
         self._views.close()
         self._log.close()
+
+    def problem(self) -> str | None:
+        """Say why the last write could not be done, None where it could."""
+        return self._writer.problem
 
     async def write(self, decide: Decide, **how: Any) -> Written:
         """Do a write and wait until it is durable and readable; takes what `Writer.submit` takes."""

@@ -77,12 +77,15 @@ def _bind_tcp(host: str, port: int) -> socket.socket:
 
 def _bind_unix(path: str) -> socket.socket:
     """Listen on a unix socket; a socket that nobody serves any more gives way, anything else does not."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    _clear_stale(path)
     bound = socket.socket(socket.AF_UNIX)
     try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        _clear_stale(path)
         bound.bind(path)
         os.chmod(path, 0o600)
+    except CannotStart:
+        bound.close()
+        raise
     except OSError as error:
         bound.close()
         raise CannotStart(f"cannot listen on {path} ({error.strerror}); choose another with --socket PATH") from error
@@ -133,4 +136,4 @@ def is_trusted(request: web.Request, known: Secrets) -> bool:
     if transport is not None and transport.get_extra_info("socket").family == getattr(socket, "AF_UNIX", None):
         return True
     given = request.headers.get("Authorization", "")
-    return secrets.compare_digest(given.encode(), f"Bearer {known.token}".encode())
+    return secrets.compare_digest(given.encode(errors="replace"), f"Bearer {known.token}".encode())

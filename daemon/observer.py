@@ -81,6 +81,7 @@ class Observer:
         self._settling = Settling()
         self._marked = Listing(being_downloaded)
         self._arrived: dict[str, bool] = {}
+        self._written: dict[str, None] = {}  # closed after writing, and not yet seen at rest
         self._gone: dict[str, float] = {}
         self._look_at: set[tuple[int, str | None]] = set()
         self._links: dict[int, dict[str, str]] = {}
@@ -200,16 +201,22 @@ class Observer:
             return
         if len(self._arrived) > MOST_HINTS:
             self._arrived.clear()
+            self._written.clear()
             self.look_at_everything()
         match hint.kind:
             case "arrived":
                 self._arrived[hint.path] = True
                 if hint.came_from is not None:
                     self._gone.setdefault(hint.came_from, self._clock() + GRACE_S)
-            case "written" | "created":
+            case "written":
+                self._arrived.setdefault(hint.path, False)
+                self._written[hint.path] = None
+            case "created":
                 self._arrived.setdefault(hint.path, False)
             case "gone":
                 self._gone.setdefault(hint.path, self._clock() + GRACE_S)
+                if not is_model_name(os.path.basename(hint.path)):
+                    self._lose_below(hint.path)  # it may have been a link to a folder, which goes as a file does
             case "folder":
                 self._look_at.add((root.id, hint.path))
                 self._picture_folders.add(hint.path)
@@ -293,10 +300,23 @@ class Observer:
             free = [(path, renamed) for path, renamed in files if path not in self._busy.paths]
             looked = await asyncio.to_thread(looking.look_at_files, self._presence.roots, free, self._marked)
             taken = [result for result in looked if self._is_at_rest(result)]
+            self._doubt_rewritten(taken)
             return await self._write_sightings(await asyncio.to_thread(looking.sightings_of, taken))
+
+    def _doubt_rewritten(self, taken: Sequence[Looked]) -> None:
+        """Have a model's file compared that was written to and looks as before: size and time may have been kept."""
+        for looked in taken:
+            if looked.path not in self._written or looked.seen is None:
+                continue
+            self._written.pop(looked.path)
+            seen, known = looked.seen, models.location(self._library.db, to_text(looked.path))
+            if known is not None and (seen.size, seen.mtime_ns) == (known.size, known.mtime_ns):
+                self._to_confirm[looked.path] = None
+                self._confirm_wake.set()
 
     def _is_at_rest(self, looked: Looked) -> bool:
         if looked.seen is None:
+            self._written.pop(looked.path, None)
             self._settling.forget(looked.path)
             if looked.gone:
                 self._gone.setdefault(looked.path, self._clock() + GRACE_S)
@@ -520,8 +540,11 @@ def _without_picture_beside(db: apsw.Connection, folder: str) -> list[int]:
 def _told_of_root(root: Root, unreadable: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     path = shown(to_text(root.path))
     if root.offline and root.why == "foreign":
-        cure = "connect the disk that was there; or, if the change is meant, put one of its models back"
-        return [(f"another disk lies at {path}", cure)]
+        cure = (
+            "connect the disk or put the folder back that was there; if the change is meant, put one of its models in,"
+            " or start once without this folder in the configuration"
+        )
+        return [(f"another disk or folder lies at {path}; the models that were there count as away", cure)]
     if root.offline:
         return [(f"the folder {path} is away", "connect its disk, or take it out of the configuration")]
     cure = "make it readable for the user that runs hikazed"

@@ -54,15 +54,15 @@ def identify(path: str) -> Identity | None:
 def judge(known: Identity | None, now: Identity | None, *, has_known_files: bool, sample_found: bool) -> Presence:
     """Decide from a root's recorded identity and the present one whether the root is there.
 
-    "foreign" is a folder of another disk under the root's path: what is not in it is offline, not missing.
+    "foreign" is another folder under the root's path, the empty mount point of an unplugged drive perhaps, or one
+    that was swapped for it: what is not in it is offline, not missing.
     """
     if now is None:
         return "offline"
-    if known is None or known.fsid == now.fsid:
-        # Another inode on the same file system is the folder made anew: its files are gone indeed.
+    if known is None or (known.fsid, known.ino) == (now.fsid, now.ino):
         return "online"
     if not has_known_files or sample_found:
-        # A disk can come back under another id (xfs and FAT derive it from the device number).
+        # A disk can come back under another id (xfs and FAT derive it from the device number), a folder be restored.
         return "online"
     return "foreign"
 

@@ -10,6 +10,8 @@ from .http import ApiError, answer, how, limit_of, one, read_body, read_raw, sha
 from .services import Services
 from .shapes import ModelPatch, TagBody
 
+MOST_TERMS = 50  # of a search: each is a condition in SQL, which takes a thousand of them
+
 
 async def get_types(services: Services, _request: web.Request) -> web.Response:
     """Give the types that exist."""
@@ -31,6 +33,8 @@ async def list_models(services: Services, request: web.Request) -> web.Response:
         not_tags=tuple(request.query.getall("not_tag", [])),
         order=msgspec.convert(order, library.Order),
     )
+    if len(query.words) > MOST_TERMS or len(query.tags) + len(query.not_tags) > MOST_TERMS:
+        raise ApiError(422, f"at most {MOST_TERMS} words and {MOST_TERMS} tags can be asked for at once")
     limit, cursor = limit_of(request), one(request, "cursor")
     if query.words:  # a search may take longer than the event loop should be held
         page = await services.library.with_reader(lambda db: library.page(db, query, limit=limit, cursor=cursor))

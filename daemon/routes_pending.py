@@ -17,6 +17,7 @@ from .header import read_tensors
 from .http import ApiError, answer, how, limit_of, number, one, problem, read_body, read_raw, version_of
 from .importer import Ended, Wish
 from .roots import Root, every, of_path
+from .scan import stat_file
 from .services import Services
 from .shapes import ImportBody, PendingPatch
 
@@ -75,10 +76,11 @@ async def patch_pending(services: Services, request: web.Request) -> web.Respons
 
 async def dismiss(services: Services, request: web.Request) -> web.Response:
     """Send a pending model away: a dropped file to the trash, one in place out of sight."""
-    number_ = _id(request)
+    number_, ways = _id(request), how(request)
     found = pending.get(services.library.db, number_)
-    if found is None:
-        raise ApiError(404, f"there is no pending model {number_}; list them with `hikazed pending`")
+    if found is None:  # a repetition is answered as the first time, everything else is refused
+        written = await services.library.write(lambda db: edits.dismiss(db, number_, None), **ways)
+        return answer({"position": written.position})
     path = to_path(found.path)
     if path in services.tools.busy.paths:
         raise ApiError(409, "it is being imported now; cancel the import first, or wait for it")
@@ -88,8 +90,12 @@ async def dismiss(services: Services, request: web.Request) -> web.Response:
         if not found.in_place and found.state == "waiting":
             roots = every(services.library.db)
             trashed = await asyncio.to_thread(_to_trash, services.data, roots, found)
-        ways = how(request)
-        written = await services.library.write(lambda db: edits.dismiss(db, number_, trashed), **ways)
+        try:
+            written = await services.library.write(lambda db: edits.dismiss(db, number_, trashed), **ways)
+        except BaseException:
+            if trashed is not None:
+                await asyncio.to_thread(_put_back, trashed)
+            raise
     finally:
         services.tools.busy.paths.discard(path)
     services.observer.look_again([path])
@@ -99,6 +105,11 @@ async def dismiss(services: Services, request: web.Request) -> web.Response:
 def _to_trash(data: str, roots: list[Root], found: pending.Pending) -> FileTrashed | None:
     path = to_path(found.path)
     root = of_path(roots, path)
+    seen = stat_file(path)
+    if seen is not None and (seen.size, seen.mtime_ns) != (found.size, found.mtime_ns):
+        raise ApiError(409, "its file has changed since it was found; look at it again in a moment")
+    if seen is None:
+        return None  # there is nothing left to move
     planned = trash.plan(path, data, root.path if root else os.path.dirname(path), secrets.token_hex(8))
     record = trash.Record(path=found.path, size=found.size, trashed_at=now_ms(), reason="dismissed")
     try:
@@ -106,6 +117,13 @@ def _to_trash(data: str, roots: list[Root], found: pending.Pending) -> FileTrash
     except FileNotFoundError:
         return None  # somebody was quicker: there is nothing left to move
     return FileTrashed(to_text(planned.entry), found.path, found.root, found.size, "dismissed", found.id)
+
+
+def _put_back(trashed: FileTrashed) -> None:
+    """The log could not be told: the file goes back to where it was."""
+    entry = trash.read_entry(to_path(trashed.trash))
+    if entry is not None:
+        trash.restore(entry)
 
 
 async def import_models(services: Services, request: web.Request) -> web.Response:

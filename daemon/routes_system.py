@@ -18,6 +18,7 @@ from .library import Message
 from .services import Services
 from .shapes import NoBody, SessionBody
 
+MAX_SESSION = 1_024  # bytes of the one body that is read before it is known who sends it
 HEARTBEAT_S = 15.0
 STREAM_CHUNK = 500  # events read from the log at a time for a follower who is behind
 PROGRESS_EVERY_S = 0.1  # a task tells its progress no more often than this to one follower
@@ -37,7 +38,9 @@ async def get_status(services: Services, _request: web.Request) -> web.Response:
         }
         for root in roots.every(db)
     ]
-    warnings = [*services.notes, *services.observer.warnings()]
+    problem = services.library.problem()
+    unwritten = [] if problem is None else [("nothing can be written", problem)]
+    warnings = [*unwritten, *services.notes, *services.observer.warnings()]
     return answer(
         {
             "version": services.version,
@@ -77,7 +80,7 @@ async def scan(services: Services, request: web.Request) -> web.Response:
 async def get_events(services: Services, request: web.Request) -> web.StreamResponse:
     """Give events of the log, or follow it live."""
     after = number(request, "after", least=0, most=2**53, default=0)
-    if "text/event-stream" in request.headers.get("Accept", ""):
+    if "text/event-stream" in request.headers.get("Accept", "") and request.method == "GET":
         return await _stream(services, request, after)
     limit = limit_of(request)
     items = await services.library.events(after, limit)
@@ -88,7 +91,7 @@ async def get_events(services: Services, request: web.Request) -> web.StreamResp
 async def _stream(services: Services, request: web.Request, after: int) -> web.StreamResponse:
     position = after
     last = request.headers.get("Last-Event-ID")
-    if last is not None and last.isascii() and last.isdigit():
+    if last is not None and len(last) <= 16 and last.isascii() and last.isdigit():
         position = int(last)
     elif one(request, "after") is None:
         position = services.library.news.head
@@ -154,7 +157,7 @@ def _sse(kind: str, data: Message, position: int | None = None) -> bytes:
 
 async def session(services: Services, request: web.Request) -> web.Response:
     """Give the token for a one-time code; or a code, to a caller who is allowed in already."""
-    body: SessionBody = await read_body(request, SessionBody)
+    body: SessionBody = await read_body(request, SessionBody, most=MAX_SESSION)
     now = time.monotonic_ns() // 1_000_000
     if body.code is None:
         if not services.is_trusted(request):

@@ -62,6 +62,7 @@ _KEYS = {
     "hosts": "id = NEW.id OR uid = NEW.uid",
     "meta": "key = NEW.key",
 }
+ANSWERS_KEPT_MS = 30 * 24 * 3_600_000  # a client that repeats a write after that writes anew
 APPEND_ONLY = "".join(
     f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table}"
     f" BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;\n"
@@ -73,6 +74,13 @@ APPEND_ONLY = "".join(
     f" BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;\n"
     for table, same in _KEYS.items()
 )
+ANSWERS_STAY = f"""
+CREATE TRIGGER commands_no_update BEFORE UPDATE ON commands
+BEGIN SELECT RAISE(ABORT, 'an answer given is not changed'); END;
+CREATE TRIGGER commands_no_delete BEFORE DELETE ON commands
+WHEN OLD.time > CAST(strftime('%s', 'now') AS INTEGER) * 1000 - {ANSWERS_KEPT_MS}
+BEGIN SELECT RAISE(ABORT, 'an answer is kept for thirty days'); END;
+"""
 
 _ROWS = """SELECT e.position, s.name, e.version, e.kind, e.time, e.id, e.host, e.actor, e.action, e.body, e.checksum
 FROM events e LEFT JOIN streams s ON s.id = e.stream WHERE e.position > ? ORDER BY e.position LIMIT ?"""
@@ -223,7 +231,7 @@ class EventLog:
         db.pragma("journal_size_limit", 64 << 20)
         if version == 0:
             with db:
-                db.execute(SCHEMA + APPEND_ONLY)
+                db.execute(SCHEMA + APPEND_ONLY + ANSWERS_STAY)
                 db.execute("INSERT INTO meta VALUES ('log_id', ?)", (new_id(self._clock()),))
                 db.pragma("application_id", APPLICATION_ID)
                 db.pragma("user_version", FORMAT)

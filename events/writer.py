@@ -112,6 +112,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="hikaze-writer", daemon=True)
         self._stale = False  # the read tables could not be written and must catch up first
         self._broken: Unwritable | None = None  # the disk failed under a commit: what it holds is not known
+        self.problem: str | None = None
+        """Why the last transaction could not be written, None once one could."""
         self._stopping = threading.Lock()
         self._stopped = False
 
@@ -260,6 +262,7 @@ class Writer:
             raise self._broken from error
 
     def _publish(self, done: "_Done") -> None:
+        self.problem = None
         try:
             self._projector.commit()
         except apsw.Error:
@@ -292,6 +295,8 @@ class Writer:
             )
         elif not isinstance(error, (LogError, Unwritable)):
             log.error("a write could not be recorded", exc_info=error)
+        if isinstance(error, Unwritable):
+            self.problem = str(error)
         _answer([(write, None, error)])
 
 

@@ -34,7 +34,10 @@ def apply(db: Tables, stored: Stored) -> None:
                 (root, path, kind, type_),
             )
         case RootRemoved(root=root):
-            db.execute("UPDATE roots SET removed = 1, offline = 1, why = 'removed' WHERE id = ?", (root,))
+            db.execute(
+                "UPDATE roots SET removed = 1, offline = 1, why = 'removed', fsid = NULL, ino = NULL WHERE id = ?",
+                (root,),
+            )
         case RootWentOffline(root=root, why=why):
             db.execute("UPDATE roots SET offline = 1, why = ? WHERE id = ?", (why, root))
         case RootCameOnline(root=root, fsid=fsid, ino=ino, fstype=fstype):

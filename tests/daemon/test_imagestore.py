@@ -100,9 +100,10 @@ def test_originals_of_pending_models(store: ImageStore, tmp_path: Path) -> None:
     """There is one for a pending model; after a crash, the one that the log knows of, if it is there."""
     picture = tmp_path / "p.png"
     picture.write_bytes(b"png")
-    for number in (1, 2, 12):
-        store.keep_pending(number, ".png", str(picture))
-    store.keep_pending(1, ".jpg", str(picture))
+    for number, extension in ((1, ".png"), (2, ".png"), (12, ".png"), (1, ".jpg")):
+        token = store.new_token()
+        store.receive(token, str(picture))
+        store.keep_pending(number, extension, store.incoming(token))
     store.drop_pending(1, but=".jpg")
     assert sorted(os.listdir(store.pending_folder)) == ["1.jpg", "12.png", "2.png"]
 

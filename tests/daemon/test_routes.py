@@ -204,6 +204,9 @@ BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/api/migration/import_a_model", {"id": "some"}, 422),
     ("POST", "/api/migration/import_a_model", {"id": 7, "conflict_strategy": "guess"}, 422),
     ("POST", "/api/migration/import_a_model", {"id": 7, "type": "../x"}, 422),
+    ("GET", "/api/models?q=" + "a+" * 51, None, 422),
+    ("GET", "/api/models?tag=x" + "&tag=x" * 50, None, 422),
+    ("POST", "/api/session", {"code": "x" * 2_000}, 413),
     ("POST", "/api/tags", {"name": " "}, 422),
     ("POST", "/api/tags", {"name": 5}, 422),
     ("PATCH", "/api/tags/5", {"name": "x"}, 404),
@@ -252,6 +255,7 @@ def test_a_write_repeated_under_its_key_is_done_once(tmp_path: Any) -> None:
         key = {"headers": {"Idempotency-Key": "k1"}}
         first = await call("POST", "/api/tags", {"name": "a"}, **key)
         again = await call("POST", "/api/tags", {"name": "a"}, **key)
+        assert (await call("POST", "/api/tags", {"name": "a"}, headers={"Idempotency-Key": "é"}))[0] == 422
         assert first == (200, {"id": 1, "name": "a", "position": first[1]["position"], "merged": False})
         assert again == first
         assert (await call("POST", "/api/tags", {"name": "b"}, **key))[0] == 422
@@ -271,6 +275,7 @@ def test_lost_updates_are_refused(tmp_path: Any) -> None:
         fresh = {"headers": {"If-Match": f'"{model["version"]}"'}}
         assert (await call("PATCH", path, {"name": "mine"}, **fresh))[0] == 200
         assert (await call("PATCH", path, {"name": "theirs"}, **fresh))[0] == 412
+        assert (await call("PATCH", path, {"name": "a\x1b[31mb"}))[0] == 422
         assert (await call("GET", path))[1]["name"] == "mine"
 
     drive(tmp_path, story)

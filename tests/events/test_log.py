@@ -356,3 +356,19 @@ def test_answers_are_kept_for_a_while(log: EventLog) -> None:
 
     log.forget_answers(before_ms=1_000)
     assert log.answered("key") is None
+
+
+def test_a_fresh_answer_is_not_changed(tmp_path: Path) -> None:
+    """The database refuses to change an answer, and to drop one that is younger than thirty days."""
+    log = EventLog(str(tmp_path / "log.db"))
+    log.begin()
+    log.answer("key", b"request", b"reply")
+    log.commit()
+
+    for change in ("UPDATE commands SET reply = x'00'", "DELETE FROM commands"):
+        other = apsw.Connection(str(tmp_path / "log.db"))
+        with pytest.raises(apsw.ConstraintError):
+            other.execute(change)
+        other.close()
+    assert log.answered("key") == (b"request", 0, b"reply")
+    log.close()

@@ -298,3 +298,23 @@ def test_two_files_of_the_same_new_content(shared: Daemon) -> None:
     assert sorted(path.exists() for path in paths) == [False, True]
     lora_again = lora(shared.staging / "x", seed)
     assert [path.read_bytes() for path in paths if path.exists()] == [lora_again.read_bytes()]
+
+
+@pytest.mark.parametrize("strategy", ["delete", "merge"])
+def test_a_link_to_the_file_is_no_second_copy(shared: Daemon, strategy: str) -> None:
+    """Where the model's only other location is a link to the pending file, that file is the last copy."""
+    seed = next(seeds)
+    dropped = shared.put_lora(shared.drop / f"only {seed}.safetensors", seed)
+    number = shared.wait_pending(dropped)["id"]
+    link = shared.loras / f"link {seed}.safetensors"
+    link.symlink_to(dropped)
+    sha256 = shared.import_one(shared.wait_pending(link)["id"]).json["sha256"]
+
+    done = shared.import_one(number, strategy)
+
+    here = [Path(path) for path, state in shared.states(sha256).items() if state == "present" and Path(path).exists()]
+    if strategy == "delete":
+        assert (done.status, here) == (422, [link])
+        assert dropped.exists()
+    else:
+        assert (done.status, Path(done.json["path"]) in here) == (200, True)

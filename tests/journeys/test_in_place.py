@@ -94,3 +94,18 @@ def test_the_queue_survives_a_kill(make_daemon: Make) -> None:
     assert daemon.pending() == []
     assert len(daemon.events("import-completed")) == 6
     assert len({event["data"]["model"] for event in daemon.events("model-imported")}) == 6
+
+
+def test_copies_in_place_ask_nothing(make_daemon: Make) -> None:
+    """Of several files of one content in the model roots, a queue makes one model and its locations."""
+    daemon = make_daemon().start()
+    paths = [daemon.loras / "a.safetensors", daemon.loras / "b.safetensors", daemon.more_loras / "c.safetensors"]
+    for path in paths:
+        daemon.put_lora(path)
+        daemon.wait_pending(path)
+
+    daemon.post("/api/migration/import_a_model", {"id": "all"})
+
+    daemon.wait_for(lambda: not daemon.pending(), what="nothing is pending")
+    (model,) = daemon.models()
+    assert daemon.states(model["sha256"]) == {str(path): "present" for path in paths}

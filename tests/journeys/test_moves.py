@@ -317,3 +317,56 @@ def test_an_unmounted_disk(make_daemon: Make) -> None:
         if daemon.process is not None:
             daemon.stop()
         subprocess.run(unmount, check=False, capture_output=True)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_root_whose_folder_was_swapped(make_daemon: Make, stopped: bool) -> None:
+    """Another folder at a root's path, on the same disk too, makes its models offline; the old one brings them back."""
+    daemon = make_daemon().start()
+    path = daemon.loras / "kept.safetensors"
+    sha256 = daemon.bring_in(path)
+    if stopped:
+        daemon.stop()
+    away = daemon.loras.rename(daemon.loras.with_name("away"))
+    daemon.loras.mkdir()
+    if stopped:
+        daemon.start()
+
+    daemon.wait_for(lambda: where(daemon, sha256) == {str(path): "offline"}, what="it is offline")
+    daemon.ask("POST", "/api/scan", {}, {"X-Hikaze": "1"})
+    assert where(daemon, sha256) == {str(path): "offline"}
+    assert any("another disk or folder" in one["what"] for one in daemon.get("/api/status")["warnings"])
+
+    daemon.loras.rmdir()
+    away.rename(daemon.loras)
+    wait_at(daemon, sha256, path)
+
+
+def test_rewritten_with_its_old_time(shared: Daemon) -> None:
+    """Other content of the same size, with the old time put back, is noticed all the same."""
+    path = shared.loras / "rewritten.safetensors"
+    sha256 = shared.bring_in(path, 770)
+    before = path.stat()
+    other = lora(shared.staging / "other.safetensors", 771).read_bytes()
+    assert len(other) == before.st_size
+    with path.open("r+b") as file:
+        file.write(other)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    found = shared.wait_for(lambda: shared.pending_at(path), 8.0, "it is pending again")
+    assert found[0]["replaces"] == sha256
+    assert shared.model(sha256)["state"] == "missing"
+
+
+def test_a_link_to_a_folder_is_taken_away(shared: Daemon, tmp_path: Path) -> None:
+    """When a link to a folder of models goes, what was reached through it is missing, without a scan."""
+    (tmp_path / "elsewhere").mkdir()
+    lora(tmp_path / "elsewhere" / "far.safetensors", 772)
+    link = shared.loras / "linked"
+    link.symlink_to(tmp_path / "elsewhere")
+    path = link / "far.safetensors"
+    sha256 = shared.import_one(shared.wait_pending(path)["id"]).json["sha256"]
+
+    link.unlink()
+
+    shared.wait_for(lambda: where(shared, sha256) == {str(path): "missing"}, what="it is missing")

@@ -13,11 +13,11 @@ HERE = RootCameOnline(1, 11, 2, "ext4")
         ([ADDED], (1, "/m", "model", "loras", 1, "unseen", None, None, "", 0)),
         ([ADDED, HERE], (1, "/m", "model", "loras", 0, None, 11, 2, "ext4", 0)),
         ([ADDED, HERE, RootWentOffline(1, "absent")], (1, "/m", "model", "loras", 1, "absent", 11, 2, "ext4", 0)),
-        ([ADDED, HERE, RootRemoved(1)], (1, "/m", "model", "loras", 1, "removed", 11, 2, "ext4", 1)),
-        ([ADDED, HERE, RootRemoved(1), ADDED], (1, "/m", "model", "loras", 1, "unseen", 11, 2, "ext4", 0)),
+        ([ADDED, HERE, RootRemoved(1)], (1, "/m", "model", "loras", 1, "removed", None, None, "ext4", 1)),
+        ([ADDED, HERE, RootRemoved(1), ADDED], (1, "/m", "model", "loras", 1, "unseen", None, None, "ext4", 0)),
         ([HERE], None),
     ],
 )
 def test_a_root(replay, history: list[Event], row: tuple[object, ...] | None) -> None:
-    """A root is away until it is proven present, and is remembered, with what proved it, when it goes."""
+    """A root is away until it is proven present, and is remembered when it goes; what proved it is not."""
     assert replay(history).execute("SELECT * FROM roots").fetchone() == row
