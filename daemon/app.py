@@ -36,6 +36,9 @@ from .routes_system import page_files
 from .services import Services
 from .terminal import inert
 
+if sys.platform != "win32":
+    import resource
+
 
 def run(config: Config, *, steps: Sequence[Step] = STEPS) -> int:
     """Run the daemon until it is told to stop; gives the exit code. The reason of a failure goes to stderr."""
