@@ -87,8 +87,6 @@ def _log_to(stream: TextIO) -> None:
 def _raise_file_limit() -> None:
     """Allow as many open files as the system lets us: pages, streams and folders under watch each take one."""
     if sys.platform != "win32":
-        import resource
-
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
