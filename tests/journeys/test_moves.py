@@ -174,9 +174,11 @@ def test_a_touched_file_is_the_same(shared: Daemon) -> None:
     position = shared.quiesce()
     os.utime(path, (1, 1))
 
-    shared.wait_for(lambda: shared.post("/api/scan") and "location-refreshed" in kinds(shared, position))
-    own = [event for event in shared.events(after=position) if event["data"].get("model") == sha256]
-    assert {event["type"] for event in own} == {"location-refreshed"}
+    def own() -> set[str]:
+        return {event["type"] for event in shared.events(after=position) if event["data"].get("model") == sha256}
+
+    shared.wait_for(lambda: shared.post("/api/scan") and own(), what="it was compared")
+    assert own() == {"location-refreshed"}
     assert not shared.pending_at(path)
     wait_at(shared, sha256, path)
 
