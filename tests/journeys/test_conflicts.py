@@ -300,6 +300,7 @@ def test_two_files_of_the_same_new_content(shared: Daemon) -> None:
     assert [path.read_bytes() for path in paths if path.exists()] == [lora_again.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["delete", "merge"])
 def test_a_link_to_the_file_is_no_second_copy(shared: Daemon, strategy: str) -> None:
     """Where the model's only other location is a link to the pending file, that file is the last copy."""

@@ -193,6 +193,7 @@ def check_nothing_left_over(
         assert [path for path in files_below(root) if path.endswith(".part")] == []
 
 
+@pytest.mark.slow
 def test_what_was_answered_is_kept(make_daemon: Make) -> None:
     """An edit, a tag, a picture and a removal that were answered are there after a kill that follows at once."""
     daemon = make_daemon().start()

@@ -210,6 +210,7 @@ def test_a_pending_file_that_goes_away(shared: Daemon) -> None:
     assert shared.get("/api/migration/pending_model", id=number)["description"] == "mine"
 
 
+@pytest.mark.slow
 def test_a_link_in_the_drop_folder_is_imported_as_a_file(daemon: Daemon) -> None:
     """What a dropped relative link leads to is copied into the model root; the link goes, what it led to stays."""
     aside = daemon.put_lora(daemon.drop.parent / "aside.safetensors")

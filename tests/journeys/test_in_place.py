@@ -55,6 +55,7 @@ def test_all_of_them_at_the_press_of_a_button(make_daemon: Make) -> None:
     assert again["queued"] == 0
 
 
+@pytest.mark.slow
 def test_what_waits_can_be_cancelled(make_daemon: Make) -> None:
     """Cancelling takes back what has not begun; those models stay pending and can be imported later."""
     daemon = make_daemon()
@@ -78,6 +79,7 @@ def test_what_waits_can_be_cancelled(make_daemon: Make) -> None:
     assert daemon.import_one(min(taken_back)).status == 200
 
 
+@pytest.mark.slow
 def test_the_queue_survives_a_kill(make_daemon: Make) -> None:
     """What was queued when the power failed is imported after the next start, each exactly once."""
     daemon = make_daemon()

@@ -131,6 +131,7 @@ def stays_waiting(daemon: Daemon, path: Path, reason: str) -> None:
     assert not daemon.pending_at(path)
 
 
+@pytest.mark.slow
 def test_a_truncated_file(shared: Daemon) -> None:
     """A file that is shorter than its header says waits and says why; once it is whole it is taken."""
     whole = lora(shared.staging / "whole", 95).read_bytes()
@@ -335,6 +336,7 @@ def of_nobody(make_daemon: Make, tmp_path: Path) -> Daemon:
     return daemon
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read(of_nobody: Daemon) -> None:
     """A file or folder that the daemon's user may not read is told of, and taken once it may be read."""
     daemon = of_nobody

@@ -57,6 +57,7 @@ def everything(daemon: Daemon) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_views_come_back(daemon: Daemon) -> None:
     """Deleting `views.db`, spoiling it, or raising a view's version rebuilds the same tables at the next start."""
     fill(daemon)

@@ -63,6 +63,7 @@ def test_it_stops_at_once(daemon: Daemon, number: signal.Signals) -> None:
     assert daemon.stderr() == ""
 
 
+@pytest.mark.slow
 def test_it_stops_in_the_middle_of_a_hash(make_daemon: Make) -> None:
     """It stops within two seconds while it hashes a large file, and finishes the import after the next start."""
     daemon = make_daemon().start()

@@ -73,6 +73,7 @@ def test_a_folder_that_is_renamed(shared: Daemon) -> None:
     assert kinds(shared, position) == ["location-moved"] * 4
 
 
+@pytest.mark.slow
 def test_moves_while_the_daemon_is_stopped(make_daemon: Make) -> None:
     """What was moved, renamed and deleted while nobody looked is found at the next start, without hashing."""
     daemon = make_daemon().start()
@@ -244,6 +245,7 @@ def test_a_model_in_a_drop_folder_waits(shared: Daemon) -> None:
     wait_at(shared, sha256, path)
 
 
+@pytest.mark.slow
 def test_a_root_that_is_away(make_daemon: Make) -> None:
     """While a root is away its models are offline, never missing; when it is back they are present again."""
     daemon = make_daemon().start()
@@ -323,6 +325,7 @@ def test_an_unmounted_disk(make_daemon: Make) -> None:
         subprocess.run(unmount, check=False, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_root_whose_folder_was_swapped(make_daemon: Make, stopped: bool) -> None:
     """Another folder at a root's path, on the same disk too, makes its models offline; the old one brings them back."""
@@ -346,6 +349,7 @@ def test_a_root_whose_folder_was_swapped(make_daemon: Make, stopped: bool) -> No
     wait_at(daemon, sha256, path)
 
 
+@pytest.mark.slow
 def test_rewritten_with_its_old_time(shared: Daemon) -> None:
     """Other content of the same size, with the old time put back, is noticed all the same."""
     path = shared.loras / "rewritten.safetensors"
@@ -362,6 +366,7 @@ def test_rewritten_with_its_old_time(shared: Daemon) -> None:
     assert shared.model(sha256)["state"] == "missing"
 
 
+@pytest.mark.slow
 def test_a_link_to_a_folder_is_taken_away(shared: Daemon, tmp_path: Path) -> None:
     """When a link to a folder of models goes, what was reached through it is missing, without a scan."""
     (tmp_path / "elsewhere").mkdir()
