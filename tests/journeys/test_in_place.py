@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from .harness import Daemon, Make, big, checkpoint, lora
 
 
