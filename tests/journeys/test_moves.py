@@ -174,13 +174,8 @@ def test_a_touched_file_is_the_same(shared: Daemon) -> None:
     sha256 = shared.bring_in(path, 40)
     position = shared.quiesce()
     os.utime(path, (1, 1))
-
-    def own() -> set[str]:
-        return {event["type"] for event in shared.events(after=position) if event["data"].get("model") == sha256}
-
-    shared.wait_for(lambda: shared.post("/api/scan") and own(), what="it was compared")
-    assert own() == {"location-refreshed"}
-    assert not shared.pending_at(path)
+    shared.wait_for(lambda: shared.post("/api/scan") and kinds(shared, position))
+    assert kinds(shared, position) == ["location-refreshed"], shared.events(after=position)
     wait_at(shared, sha256, path)
 
 
