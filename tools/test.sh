@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.."
 
-missing=$(sh tools/chromium.sh)
+missing=$(sh tools/chromium.sh; sh tools/faults.sh)
 status=0
 .venv/bin/pytest -m "not packaging" "$@" || status=$?
 if [ -n "$missing" ]; then
