@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import apsw
 import msgspec
 from aiohttp import web
 
 from ..events.log import LogError, NewerLog, WrongVersion
 from ..events.writer import KeyReused, Unwritable
 from ..projections.paging import BadCursor
+from ..projections.runner import is_torn
 from .access import Policy, check, read_head, security_headers
 from .edits import NotFound, Refused, Stale
 from .importer import AlreadyQueued, NoSuchPending
@@ -25,6 +27,7 @@ MAX_JSON = 4 << 20  # bytes: a list of 200,000 ids is 1.6 MB
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 PROBLEM = "application/problem+json"
+LATER = {"Retry-After": "5"}
 
 log = logging.getLogger(__name__)
 
@@ -126,12 +129,17 @@ def as_problem(error: Exception) -> web.Response | None:
         return problem(error.status, detail, kept)
     for kinds, status in _STATUS_OF:
         if isinstance(error, kinds):
-            headers = {"Retry-After": "5"} if status == 503 else {}
-            return problem(status, str(error), headers)
+            return problem(status, str(error), LATER if status == 503 else {})
+    if is_torn(error):
+        return problem(503, "the read tables are damaged and are being built anew; try again in a moment", LATER)
+    if isinstance(error, apsw.FullError):
+        return problem(503, "the disk is full; free some space and try again", LATER)
+    if isinstance(error, (apsw.IOError, apsw.BusyError)):
+        return problem(503, f"the read tables could not be read ({error}); see to the disk and try again", LATER)
     if isinstance(error, ConnectionError):  # nobody hears it, and it is no fault of ours
         return problem(400, "the connection broke off before the request was whole; send it again")
     if isinstance(error, OSError) and error.errno is not None:
-        return problem(503, f"the disk refused ({error.strerror}); see to it and try again", {"Retry-After": "5"})
+        return problem(503, f"the disk refused ({error.strerror}); see to it and try again", LATER)
     return None
 
 
@@ -269,6 +277,8 @@ def _guard(policy: Policy, *, over_socket: bool, services: Services) -> Any:
             raise
         except Exception as error:
             # The outermost edge of a request: whatever went wrong becomes an answer.
+            if is_torn(error):
+                services.library.mend()
             told = as_problem(error)
             if told is None:
                 log.exception("%s %s failed", request.method, request.path)

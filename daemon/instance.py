@@ -39,12 +39,14 @@ class InstanceError(Exception):
 class AlreadyRunning(InstanceError):
     """Another daemon works on the data folder."""
 
-    def __init__(self, data: str, pid: int | None) -> None:
-        """Name the data folder and, where it is known, the other process."""
+    def __init__(self, data: str, pid: int | None, url: str = "") -> None:
+        """Name the data folder and, where they are known, the other process and its address."""
         who = f"hikazed is already running as process {pid}" if pid else "another hikazed is already running"
-        super().__init__(f"{who} on {data}: stop it with `hikazed stop`, or give another folder with --data.")
+        at = f" at {url}" if url else ""
+        super().__init__(f"{who}{at} on {data}: stop it with `hikazed stop`, or give another folder with --data.")
         self.data = data
         self.pid = pid
+        self.url = url
 
 
 class BadDataFolder(InstanceError):
@@ -136,7 +138,8 @@ def _lock_or_raise(fd: int, data: str) -> None:
     try:
         _lock(fd)
     except (BlockingIOError, PermissionError) as error:  # the latter is what msvcrt raises
-        raise AlreadyRunning(data, _read_pid(fd)) from error
+        pid = _read_pid(fd)
+        raise AlreadyRunning(data, pid, _address_of(pid, data)) from error
     except OSError as error:
         raise BadDataFolder(
             f"The disk of {data} cannot lock files ({error.strerror}): give one on a local disk with --data."
@@ -162,6 +165,15 @@ def _write_pid(fd: int) -> None:
         os.ftruncate(fd, 0)
         os.lseek(fd, 0, os.SEEK_SET)
         os.write(fd, f"{os.getpid()}\n".encode())
+
+
+def _address_of(pid: int | None, data: str) -> str:
+    """Give the address of the process that holds a data folder, empty where it is not known."""
+    try:
+        told = find_running(data, data=data)
+    except BadFile:
+        return ""
+    return told.url if told is not None and told.pid == pid else ""
 
 
 def _read_pid(fd: int) -> int | None:

@@ -2,9 +2,14 @@
 
 Everything that changes the library goes through `write`; every answer comes from `db`, a connection of the
 event loop's own, or in a thread from `with_reader`.
+
+What is damaged is never written behind. In the log it ends all writing, and the read tables are served as they
+stand; in the read tables it has them built anew.
 """
 
 import asyncio
+import contextlib
+import logging
 import os
 import threading
 from collections import deque
@@ -17,47 +22,76 @@ import apsw
 import msgspec
 
 from ..events.codec import kind_of
-from ..events.log import ANSWERS_KEPT_MS, EventLog, Stored, now_ms
-from ..events.writer import Decide, Writer, Written
+from ..events.log import ANSWERS_KEPT_MS, DamagedLog, EventLog, LogError, Stored, now_ms, wal_bytes
+from ..events.writer import Decide, Decision, Writer, Written
 from ..projections.runner import Progress, Views, reader
+from .inspection import Inspection
 
 NEWS_KEPT = 10_000  # events kept in memory for the live streams; who is further behind reads the log
+ROOM = 1 << 20  # bytes that must fit on the disk before a library that found it full is written again
+LONG_WAL = 256 << 20  # bytes: our own readers are done in seconds and let none grow that far
 READERS = 4  # threads for searches that take long: more than cores, so that a slow one holds up no other
 
 Message = dict[str, Any]
+Warn = tuple[str, str]
+"""What is wrong, and its cure."""
+
+log = logging.getLogger(__name__)
 
 
 class Library:
     """The log and its views in a data folder, open for one event loop. `close` ends it."""
 
-    def __init__(self, data: str, *, host: bytes, progress: Progress = lambda _done, _all: None) -> None:
+    def __init__(
+        self,
+        data: str,
+        *,
+        host: bytes,
+        progress: Progress = lambda _done, _all: None,
+        long_wal: int = LONG_WAL,
+    ) -> None:
         """Open (or make) the library in a data folder; rebuilding the views calls `progress`.
 
-        Raises what `EventLog` and `Views` raise: `NewerLog`, `DamagedEvent`, `LogError`.
+        Damage in the log that read tables are there for is in `damage`. Raises what `EventLog` and `Views` raise:
+        `DamagedLog` where they cannot be built either, `LogError`, also where the log of a library is gone.
         """
+        self._data, self._long_wal = data, long_wal
         self._views_path = os.path.join(data, "views.db")
+        _refuse_without_log(data)
         self._log = EventLog(os.path.join(data, "log.db"), host=host)
-        self._log.forget_answers(now_ms() - ANSWERS_KEPT_MS)
-        self.newer = self._log.unknown_kinds()
+        self._log.verify_tail()
+        self.newer = self._log.unknown_kinds() if self._log.damage is None else []
+        self._forget_answers()
         self._views = Views(self._views_path, self._log, progress=progress)
         for name in ("log.db", "views.db"):
             os.chmod(os.path.join(data, name), 0o600)
-        self.db = reader(self._views_path)
+        self._generation, self._db = self._views.generation, reader(self._views_path)
         self._readers = threading.local()
         self._opened: list[apsw.Connection] = []
         self._pool = ThreadPoolExecutor(READERS, "hikaze-reader")
         self.news = News(self._log.head)
-        self._writer = Writer(self._log, self._views, self._announce)
+        self._writer = Writer(self._log, self._views, self._announce, has_room=self._has_room)
+        self._mending = False
+        self._inspection = Inspection(self._log.reader, self._views_path, self._condemn, self.mend)
+
+    def _forget_answers(self) -> None:
+        if self._log.damage is None:
+            try:
+                self._log.forget_answers(now_ms() - ANSWERS_KEPT_MS)
+            except (apsw.FullError, apsw.IOError) as error:
+                log.warning("old answers are kept: %s", error)
 
     def start(self) -> None:
         """Start writing; call from the event loop that will read the news."""
         self._loop = asyncio.get_running_loop()
         self._writer.start()
+        self._inspection.start()
 
     def close(self) -> None:
         """Write what waits, then close everything."""
+        self._inspection.close()
         self._writer.stop()
-        self.db.close()
+        self._db.close()
         for connection in self._opened:
             connection.interrupt()  # nobody waits any more for what is still being searched
         self._pool.shutdown()
@@ -66,13 +100,72 @@ class Library:
         self._views.close()
         self._log.close()
 
-    def problem(self) -> str | None:
-        """Say why the last write could not be done, None where it could."""
-        return self._writer.problem
+    @property
+    def db(self) -> apsw.Connection:
+        """The read tables, for the event loop."""
+        if self._generation != self._views.generation:  # the file was exchanged for a new one
+            self._generation, self._db = self._views.generation, reader(self._views_path)
+        return self._db
+
+    @property
+    def damage(self) -> DamagedLog | None:
+        """What is damaged in the log, so that nothing is written to it; None where nothing is known to be."""
+        return self._log.damage
+
+    def warnings(self) -> list[Warn]:
+        """Say what keeps the library from being written, or will."""
+        problem = self._log.damage or self._writer.problem
+        found = [] if problem is None else [(f"nothing can be written: {problem.what}", problem.cure)]
+        for name in ("log.db", "views.db"):
+            if wal_bytes(os.path.join(self._data, name)) > self._long_wal:
+                told = (
+                    f"{name}-wal grows and cannot be cut back, because another program keeps {name} open and reads it"
+                )
+                found.append((told, "end that program"))
+        return found
+
+    def mend(self) -> None:
+        """Have the read tables built anew, because they are damaged; from any thread."""
+        if not self._mending:
+            self._mending = True
+            self._writer.between(self._mend)
+
+    def _mend(self) -> None:
+        log.warning("the read tables are damaged; they are built anew from the log")
+        try:
+            self._writer.mend()
+        finally:
+            self._mending = False
+
+    def _condemn(self, damage: DamagedLog) -> None:
+        log.error("%s", damage)
+        self._log.damage = self._log.damage or damage
+
+    def _has_room(self) -> bool:
+        """Tell whether something fits on the disk, by writing it: quotas and reserves do not show otherwise."""
+        path = os.path.join(self._data, ".room")
+        try:
+            with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(os.urandom(ROOM))  # what a disk that compresses cannot make small
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                os.remove(path)
+        return True
 
     async def write(self, decide: Decide, **how: Any) -> Written:
         """Do a write and wait until it is durable and readable; takes what `Writer.submit` takes."""
         return await self._writer.write(decide, **how)
+
+    async def caught_up(self) -> None:
+        """Wait until `db` holds all that was written: behind a disk that refused the rows they are made up first.
+
+        For whoever decides outside of the writer by what is known. Raises what a write raises.
+        """
+        await self._writer.write(lambda _db: Decision(), actor="daemon")
 
     def reader(self) -> apsw.Connection:
         """Open one more connection to the read tables; whoever asks closes it."""
@@ -83,25 +176,38 @@ class Library:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._in_thread, query, args)
 
     def _in_thread(self, query: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        db: apsw.Connection | None = getattr(self._readers, "db", None)
-        if db is None:
-            db = self._readers.db = reader(self._views_path)
-            self._opened.append(db)
-        return query(db, *args)
+        generation = self._views.generation
+        known: tuple[int, apsw.Connection] | None = getattr(self._readers, "db", None)
+        if known is None or known[0] != generation:
+            known = self._readers.db = generation, reader(self._views_path)
+            self._opened.append(known[1])
+        return query(known[1], *args)
 
     async def events(self, after: int, limit: int) -> list[Message]:
         """Give events of the log behind a position, oldest first, as the API shows them."""
         return await asyncio.to_thread(self._read_log, after, limit)
 
     def _read_log(self, after: int, limit: int) -> list[Message]:
-        log = self._log.reader()
+        events = self._log.reader()
         try:
-            return [message(stored) for stored in islice(log.read(after, limit), limit)]
+            return [message(stored) for stored in islice(events.read(after, limit), limit)]
+        except DamagedLog as damage:
+            self._condemn(damage)
+            raise
         finally:
-            log.close()
+            events.close()
 
     def _announce(self, written: list[Stored]) -> None:
         self._loop.call_soon_threadsafe(self.news.tell, [message(stored) for stored in written])
+
+
+def _refuse_without_log(data: str) -> None:
+    """Begin no empty log beside the read tables of another: they would be emptied to match."""
+    if os.path.exists(os.path.join(data, "views.db")) and not os.path.exists(os.path.join(data, "log.db")):
+        raise LogError(
+            f"log.db, which holds the library, is gone from {data}; put it back, or bring a backup back with"
+            " `hikazed restore FILE`. To begin anew, move views.db and images away"
+        )
 
 
 class News:

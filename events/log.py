@@ -7,6 +7,7 @@ it, so that a changed, lost or exchanged row is found when it is read: SQLite's 
 bit in a row.
 """
 
+import errno
 import os
 import random
 import struct
@@ -24,6 +25,8 @@ from .codec import Codec, Kind, UnknownEvent, kind_of
 APPLICATION_ID = 0x48494B5A  # "HIKZ": `file` and other programs can tell whose database this is
 FORMAT = 1
 STREAMS_REMEMBERED = 50_000  # stream heads kept in memory, about 10 MiB; beyond it they are read again
+TAIL = 10_000  # events whose checksums are looked at before anything is written behind them: 50 ms
+WAL_LIMIT = 64 << 20  # bytes: what a write-ahead log that grew beyond it is cut back to
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -86,8 +89,21 @@ _ROWS = """SELECT e.position, s.name, e.version, e.kind, e.time, e.id, e.host, e
 FROM events e LEFT JOIN streams s ON s.id = e.stream WHERE e.position > ? ORDER BY e.position LIMIT ?"""
 
 
+REPAIR = (
+    "stop the daemon and run `hikazed check` to see how far it goes, then put a backup in its place with"
+    " `hikazed restore`"
+)
+
+
 class LogError(Exception):
-    """The log could not be opened, read or written."""
+    """The log could not be opened, read or written.
+
+    LogError
+    |-- WrongVersion         a stream is not at the version that was expected
+    |-- NewerLog             only a newer program understands it
+    `-- DamagedLog           it is not what was written
+        `-- DamagedEvent     and this is the first event of which that is known
+    """
 
 
 class WrongVersion(LogError):
@@ -99,14 +115,21 @@ class WrongVersion(LogError):
         self.expected, self.actual = expected, actual
 
 
-class DamagedEvent(LogError):
+class DamagedLog(LogError):
+    """What the log holds is not what was written to it; nothing may be written behind it."""
+
+    def __init__(self, what: str) -> None:
+        """Say what is damaged; the message adds the cure."""
+        super().__init__(f"{what}; {REPAIR}")
+        self.what, self.cure = what, REPAIR
+
+
+class DamagedEvent(DamagedLog):
     """An event does not match its checksum, or is not there."""
 
     def __init__(self, position: int) -> None:
         """Say which position is damaged."""
-        super().__init__(
-            f"event {position} in the log is damaged; stop the daemon and run `hikazed check` to see how far it goes"
-        )
+        super().__init__(f"event {position} in the log is damaged")
         self.position = position
 
 
@@ -205,6 +228,9 @@ class EventLog:
         self._clock = clock
         self._uid = host
         self._heads: dict[str, tuple[int, int]] = {}
+        self.damage: DamagedLog | None = None
+        """What was found damaged: nothing is written any more."""
+        self._settled = False
         self._db = _open(path)
         try:
             self._prepare(durable)
@@ -213,13 +239,16 @@ class EventLog:
         except apsw.NotADBError:
             self._db.close()
             raise LogError(f"{path} is no database; name another data folder, or restore a backup") from None
+        except apsw.CorruptError as error:
+            self._db.close()
+            raise DamagedLog(f"SQLite finds {path} damaged ({error})") from None
         except BaseException:
             self._db.close()
             raise
 
     def _prepare(self, durable: bool) -> None:
         db = self._db
-        db.set_busy_timeout(10_000)
+        db.set_busy_timeout(BUSY_MS)
         application, version = db.pragma("application_id"), db.pragma("user_version")
         if application not in (0, APPLICATION_ID) or (application == 0 and db.pragma("schema_version") != 0):
             raise LogError(f"{self.path} is another program's database; name another data folder")
@@ -228,7 +257,7 @@ class EventLog:
         db.pragma("journal_mode", "wal")
         db.pragma("synchronous", "full" if durable else "off")
         db.pragma("foreign_keys", False)
-        db.pragma("journal_size_limit", 64 << 20)
+        db.pragma("journal_size_limit", WAL_LIMIT)
         if version == 0:
             with db:
                 db.execute(SCHEMA + APPEND_ONLY + ANSWERS_STAY)
@@ -258,7 +287,12 @@ class EventLog:
         return [kind for kind in self._kinds.values() if not self._codec.knows(kind)]
 
     def begin(self) -> None:
-        """Start a transaction. Nothing else may write to the log until `commit` or `rollback`."""
+        """Start a transaction. Nothing else may write to the log until `commit` or `rollback`.
+
+        Raises `DamagedLog` where damage is known, and `NewerLog` where a newer program wrote.
+        """
+        if self.damage is not None:
+            raise self.damage
         unknown = self.unknown_kinds()
         if unknown:
             name, schema = unknown[0]
@@ -266,11 +300,54 @@ class EventLog:
                 f"this library was written by a newer Hikaze (event {name!r}, form {schema});"
                 " update this one to write to it"
             )
+        if not self._settled:
+            self._settle()
         self._db.execute("BEGIN IMMEDIATE")
+
+    def _settle(self) -> None:
+        """Bring what an earlier run left in the write-ahead log into the database, before anything follows it.
+
+        Where a sync failed, the system may show us pages that the disk never got, and call them clean (fsyncgate,
+        2018): what is appended behind them would be lost with them at a power cut. Copied, they are written anew.
+        """
+        self._db.set_busy_timeout(0)
+        try:
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._settled = True
+        except apsw.BusyError:
+            pass  # somebody reads what an earlier run wrote; asked again at the next write
+        finally:
+            self._db.set_busy_timeout(BUSY_MS)
 
     def commit(self) -> None:
         """Make everything appended since `begin` durable."""
         self._db.execute("COMMIT")
+
+    def touch(self) -> None:
+        """Write a page and sync it, changing nothing: raises what a write would raise now."""
+        self.begin()
+        try:
+            self._db.pragma("user_version", FORMAT)
+            self.commit()
+        except apsw.Error:
+            self.rollback()
+            raise
+
+    def unsettle(self) -> None:
+        """After a commit that failed: nothing is written before what is committed is known to be on the disk."""
+        self._settled = False
+
+    def disk_is_full(self) -> bool:
+        """Tell whether the last error was the system's: no space, or none within the quota."""
+        return is_full(self._db)
+
+    def wal_bytes(self) -> int:
+        """Give the size of the write-ahead log, 0 where there is none."""
+        return wal_bytes(self.path)
+
+    def shrink(self) -> None:
+        """Bring the write-ahead log into the database and start it anew, unless somebody reads it right now."""
+        shrink(self._db)
 
     def rollback(self) -> None:
         """Take back everything appended since `begin`."""
@@ -336,9 +413,19 @@ class EventLog:
         number = self._db.execute("SELECT id FROM streams WHERE name = ?", (stream,)).get
         if number is None:
             return 0, 0
-        last = self._db.execute("SELECT max(version) FROM events WHERE stream = ?", (number,)).get
-        self._heads[stream] = number, last or 0
+        self._heads[stream] = number, self._last_version(stream, number)
         return self._heads[stream]
+
+    def _last_version(self, stream: str, number: int) -> int:
+        """Give a stream's last version. An index told its number and version: the rows themselves must say the same."""
+        db, last = self._db, "SELECT version, position FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"
+        version, position = db.execute(last, (number,)).fetchone() or (0, 0)
+        same = "SELECT count(*) FROM events WHERE position = ? AND +stream = ? AND +version = ?"
+        named = db.execute("SELECT name FROM streams NOT INDEXED WHERE id = ?", (number,)).get
+        if named != stream or (position and not db.execute(same, (position, number, version)).get):
+            self.damage = DamagedLog(f"the index of the log does not fit its events at {stream!r}")
+            raise self.damage
+        return version
 
     def _kind_number(self, kind: Kind) -> int:
         number = self._kind_numbers.get(kind)
@@ -361,12 +448,19 @@ class EventLog:
 
     def answered(self, key: str) -> tuple[bytes, int, bytes] | None:
         """Give (request, position, reply) of the write a client made under an idempotency key, if it did."""
-        row = self._db.execute("SELECT request, position, reply FROM commands WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (bytes(row[0]), row[1], bytes(row[2]))
+        row = self._db.execute(_ANSWERS + " WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        if not _is_sound(row):
+            self.damage = DamagedLog("an answer that is kept in the log is damaged")
+            raise self.damage
+        return bytes(row[2]), row[3], bytes(row[4])[:-4]
 
     def answer(self, key: str, request: bytes, reply: bytes) -> None:
         """Keep the reply to a client's write, in the transaction of its events."""
-        self._db.execute("INSERT INTO commands VALUES (?, ?, ?, ?, ?)", (key, self._clock(), request, self.head, reply))
+        time_ms = self._clock()
+        sealed = reply + _seal_of(key, time_ms, request, self.head, reply)
+        self._db.execute("INSERT INTO commands VALUES (?, ?, ?, ?, ?)", (key, time_ms, request, self.head, sealed))
 
     def forget_answers(self, before_ms: int) -> None:
         """Drop replies older than a time; a client that repeats a write after that writes anew."""
@@ -382,6 +476,64 @@ class EventLog:
     def own_reader(self) -> "LogReader":
         """Read through the writing connection, in its thread."""
         return LogReader(self._db, self._codec, owned=False)
+
+    def verify_tail(self) -> None:
+        """Look at the last events, and at the first of each kind that is not known; what is damaged stops writing."""
+        reader = self.own_reader()
+        self.damage = self.damage or reader.damage_behind(max(0, self.head - TAIL), self.head)
+        for number, kind in self._kinds.items():
+            if self.damage is None and not self._codec.knows(kind):
+                first = self._db.execute("SELECT min(position) FROM events WHERE kind = ?", (number,)).get
+                self.damage = None if first is None else reader.damage_behind(first - 1, first)
+
+    def verify_structure(self) -> None:
+        """Let SQLite look over the whole file; what is damaged stops writing."""
+        self.damage = self.damage or self.own_reader().damaged_structure()
+
+
+BUSY_MS = 10_000  # how long a connection waits for another's lock
+SHRINK_MS = 200  # how long writing waits for readers to be done with a write-ahead log that is too long
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+_ANSWERS = "SELECT key, time, request, position, reply FROM commands"
+
+
+def _seal_of(key: str, time_ms: int, request: bytes, position: int, reply: bytes) -> bytes:
+    """Give the checksum of an answer, kept behind its reply."""
+    parts = _NUMBERS(time_ms, position, len(request)), key.encode(), request, reply
+    return crc32(b"\0".join(parts)).to_bytes(4, "big")
+
+
+def _is_sound(row: Any) -> bool:
+    key, time_ms, request, position, sealed = row
+    try:
+        return _seal_of(key, time_ms, request, position, sealed[:-4]) == sealed[-4:]
+    except (AttributeError, TypeError, struct.error):  # a column has another type
+        return False
+
+
+def is_full(db: apsw.Connection) -> bool:
+    """Tell whether the last error a connection met was the system's: no space, or none within the quota."""
+    return db.system_errno in FULL
+
+
+def wal_bytes(path: str) -> int:
+    """Give the size of a database's write-ahead log, 0 where there is none."""
+    try:
+        return os.stat(path + "-wal").st_size
+    except FileNotFoundError:
+        return 0
+
+
+def shrink(db: apsw.Connection) -> None:
+    """Bring a write-ahead log into its database and start it anew, unless somebody reads it right now."""
+    db.set_busy_timeout(SHRINK_MS)
+    try:
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.BusyError:
+        pass
+    finally:
+        db.set_busy_timeout(BUSY_MS)
 
 
 def _open(path: str) -> apsw.Connection:
@@ -401,12 +553,16 @@ class LogReader:
         self._hosts: dict[int, bytes] = {}
         self._kinds: dict[int, tuple[bytes, Callable[[bytes], Event]]] = {}
         if owned:
-            db.set_busy_timeout(10_000)
+            db.set_busy_timeout(BUSY_MS)
 
     def close(self) -> None:
         """Close the connection if it is the reader's own."""
         if self._owned:
             self._db.close()
+
+    def interrupt(self) -> None:
+        """End what is being read, from another thread: it raises `apsw.InterruptError`."""
+        self._db.interrupt()
 
     def head(self) -> int:
         """Give the position of the last event, 0 where there is none."""
@@ -422,9 +578,10 @@ class LogReader:
         Raises `DamagedEvent` at the first that does not match the chain, and `NewerLog` at the first that
         only a newer program understands; what was given before is sound.
         """
-        last, chain = after, self.checksum_at(after)
+        last = after
         kinds, hosts = self._kinds, self._hosts
         try:
+            chain = self.checksum_at(after)
             for row in self._db.execute(_ROWS, (after, limit)):
                 # Written out, not called: this loop bounds how fast a library comes back from its log.
                 position, stream, version, kind, time_ms, id_, host, actor, action, body, checksum = row
@@ -441,6 +598,34 @@ class LogReader:
             raise LogError(f"event {last} in the log cannot be understood: {error}") from error
         except (apsw.CorruptError, UnicodeDecodeError, AttributeError, TypeError, struct.error) as error:
             raise DamagedEvent(last + 1) from error  # a column has another type, or none, or the page is torn
+
+    def damage_behind(self, after: int, upto: int) -> DamagedLog | None:
+        """Look at the events behind position `after`, up to another: what is damaged, None where nothing is.
+
+        What only a newer program understands is no damage.
+        """
+        last = after
+        try:
+            for stored in self.read(after, upto - after):
+                last = stored.position
+        except NewerLog:
+            return None  # its checksum was right
+        except DamagedLog as error:
+            return error
+        except LogError as error:
+            return DamagedLog(str(error))
+        return None if last == upto else DamagedEvent(last + 1)
+
+    def damaged_structure(self) -> DamagedLog | None:
+        """Let SQLite look over tables and indexes, and look at the kept answers: what is damaged, None for nothing."""
+        try:
+            said = self._db.execute("PRAGMA integrity_check(1)").get
+            if said != "ok":
+                return DamagedLog(f"SQLite finds the log damaged ({said})")
+            broken = sum(not _is_sound(row) for row in self._db.execute(_ANSWERS))
+        except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
+            return DamagedLog(f"SQLite finds the log damaged ({error})")
+        return DamagedLog(f"{broken:,} answers that are kept in the log are damaged") if broken else None
 
     def _host(self, number: int) -> bytes:
         uid: bytes | None = self._db.execute("SELECT uid FROM hosts WHERE id = ?", (number,)).get

@@ -19,9 +19,11 @@ from typing import Any, Protocol
 import apsw
 import msgspec
 
-from .log import EventLog, LogError, New, Stored, WrongVersion, new_id, now_ms
+from .log import WAL_LIMIT, DamagedLog, EventLog, LogError, New, Stored, WrongVersion, is_full, new_id, now_ms
 
 BATCH = 500  # decisions in one transaction: bounds how long the first of them waits for its answer
+PROBE_S = 1.0  # how often it is tried whether the disk takes writes again
+WAL_LOOK = 64  # commits between two looks at the size of the write-ahead logs
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +53,30 @@ class Projector(Protocol):
         """Bring the read tables to the end of the log, whatever happened before."""
         ...
 
+    def mend(self) -> None:
+        """Build the read tables anew, because their file is damaged."""
+        ...
+
+    def wal_bytes(self) -> int:
+        """Give the size of their write-ahead log."""
+        ...
+
+    def shrink(self) -> None:
+        """Start their write-ahead log anew, unless somebody reads it right now."""
+        ...
+
 
 class Unwritable(Exception):
-    """Nothing can be written now; the message says why and what to do."""
+    """Nothing can be written now; the message says why and what to do, and `what` and `cure` say it apart."""
+
+    def __init__(self, what: str, cure: str = "") -> None:
+        """Say what is wrong, and what to do about it."""
+        super().__init__(f"{what}; {cure}" if cure else what)
+        self.what, self.cure = what, cure
+
+
+class TornViews(Exception):
+    """SQLite finds the read tables damaged."""
 
 
 class KeyReused(Exception):
@@ -102,18 +125,31 @@ class Writer:
     """The thread that writes. Whoever makes it calls `start`, and `stop` when nobody writes any more."""
 
     def __init__(
-        self, log_: EventLog, projector: Projector, announce: Callable[[list[Stored]], None] = lambda _: None
+        self,
+        log_: EventLog,
+        projector: Projector,
+        announce: Callable[[list[Stored]], None] = lambda _: None,
+        *,
+        has_room: Callable[[], bool] = lambda: True,
+        probe_s: float = PROBE_S,
+        wal_limit: int = WAL_LIMIT,
     ) -> None:
-        """Write to a log and its read tables; `announce` is told, in the writer's thread, what was committed."""
+        """Write to a log and its read tables; `announce` is told, in the writer's thread, what was committed.
+
+        While writing fails it is tried every `probe_s` seconds whether it works again; never before `has_room`.
+        """
+        self._has_room, self._probe_s, self._wal_limit = has_room, probe_s, wal_limit
         self._log = log_
         self._projector = projector
         self._announce = announce
-        self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Write | Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hikaze-writer", daemon=True)
         self._stale = False  # the read tables could not be written and must catch up first
+        self._torn = False  # their file is damaged
         self._broken: Unwritable | None = None  # the disk failed under a commit: what it holds is not known
-        self.problem: str | None = None
+        self.problem: Unwritable | None = None
         """Why the last transaction could not be written, None once one could."""
+        self._commits = 0
         self._stopping = threading.Lock()
         self._stopped = False
 
@@ -164,6 +200,17 @@ class Writer:
         self._queue(_Write(decide, actor, action, key, request, answer))
         return await answer.future
 
+    def between(self, work: Callable[[], None]) -> None:
+        """Queue work on the log or the read tables that is no write; done in the writer's thread, between two."""
+        with self._stopping:
+            if not self._stopped:
+                self._waiting.put(work)
+
+    def mend(self) -> None:
+        """Build the read tables anew; for whoever found them damaged. In the writer's thread: see `between`."""
+        self._torn = True
+        self._guarded(self._catch_up)
+
     def _queue(self, write: _Write) -> None:
         with self._stopping:
             if not self._stopped:
@@ -178,45 +225,88 @@ class Writer:
     def _take(self) -> list[_Write]:
         """Give what waits, in order, or nothing at the end."""
         batch: list[_Write] = []
-        write = self._waiting.get()
+        write = self._next()
         while write is not None:
-            batch.append(write)
+            if isinstance(write, _Write):
+                batch.append(write)
+            else:
+                write()
             if len(batch) == BATCH:
                 return batch
             try:
-                write = self._waiting.get_nowait()
+                write = self._waiting.get_nowait() if batch else self._next()
             except queue.Empty:
                 return batch
         if batch:
             self._waiting.put(None)  # nothing comes behind it: found again when this batch is done
         return batch
 
-    def _commit_together(self, batch: list[_Write]) -> None:
+    def _next(self) -> "_Write | Callable[[], None] | None":
+        """Wait for what comes next; while nothing can be written, try now and then whether that is over."""
+        while True:
+            try:
+                return self._waiting.get(timeout=self._probe_s if self._may_recover() else None)
+            except queue.Empty:
+                self._guarded(self._probe)
+
+    def _may_recover(self) -> bool:
+        return self._broken is None and self._log.damage is None and self.problem is not None
+
+    def _probe(self) -> None:
+        if self._has_room():
+            self._catch_up()
+            self._log.touch()
+            self.problem = None
+            log.info("the library can be written again")
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do what nobody waits for; a disk that fails meanwhile is a problem to tell of."""
+        try:
+            work()
+        except (apsw.Error, OSError, LogError) as error:
+            self._back_out()
+            self._note(self._told(error))
+
+    def _commit_together(self, batch: list[_Write], *, mended: bool = False) -> None:
         try:
             done = self._write_together(batch)
         except Exception as error:  # noqa: BLE001 - the edge of the thread: whoever waits must hear of it
             self._back_out()
-            if len(batch) == 1:
+            if isinstance(error, TornViews) and not mended:
+                log.warning("the read tables are damaged (%s); they are built anew", error)
+                self.mend()
+                self._commit_together(batch, mended=True)
+            elif len(batch) == 1:
                 self._refuse(batch[0], error)
-                return
-            for write in batch:  # one of them broke the transaction: each for itself now
-                self._commit_together([write])
+            else:
+                for write in batch:  # one of them broke the transaction: each for itself now
+                    self._commit_together([write], mended=mended)
+            return
+        try:
+            self._commit_log()
+        except (apsw.Error, Unwritable) as error:
+            # What the log holds now is not known: none is tried again, lest it is done twice.
+            self._back_out()
+            self._stale = True
+            done.refused += [(write, error) for write, _ in done.answered]
+            for write, refusal in done.refused:
+                self._refuse(write, refusal)
             return
         self._publish(done)
 
     def _write_together(self, batch: list[_Write]) -> "_Done":
         if self._broken is not None:
             raise self._broken
-        if self._stale:
-            self._projector.catch_up()
-            self._stale = False
+        self._catch_up()
         self._log.begin()
         self._projector.begin()
         done = _Done()
         for write in batch:
             try:
                 decision = self._decide(write)
-            except apsw.Error:
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                raise TornViews(str(error)) from error
+            except (apsw.Error, DamagedLog):
                 raise  # the transaction may be gone
             except Exception as error:  # noqa: BLE001 - whatever a decision raises belongs to whoever asked
                 done.refused.append((write, error))
@@ -225,8 +315,20 @@ class Writer:
                 done.answered.append((write, self._record(write, decision, done.stored)))
             except WrongVersion as error:
                 done.refused.append((write, error))
-        self._commit_log()
         return done
+
+    def _catch_up(self) -> None:
+        if self._stale and not self._torn:
+            try:
+                self._projector.catch_up()
+            except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
+                if isinstance(error, apsw.IOError) and _code(error) not in _UNREADABLE:
+                    raise
+                log.warning("the read tables cannot be brought up to date (%s); they are built anew", error)
+                self._torn = True
+        if self._torn:
+            self._projector.mend()
+        self._stale = self._torn = False
 
     def _decide(self, write: _Write) -> Decision | Written:
         before = None if write.key is None else self._log.answered(write.key)
@@ -243,7 +345,10 @@ class Writer:
         if decision.events:
             action = write.action or new_id(now_ms())
             stored = self._log.append(decision.events, actor=write.actor, action=action)
-            self._projector.apply(stored)
+            try:
+                self._projector.apply(stored)
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                raise TornViews(str(error)) from error
             written.extend(stored)
         if write.key is not None:
             self._log.answer(write.key, write.request, msgspec.json.encode(decision.value))
@@ -252,23 +357,27 @@ class Writer:
     def _commit_log(self) -> None:
         try:
             self._log.commit()
-        except apsw.IOError as error:
-            # After a failed fsync the kernel may call the lost pages clean, and the next one would succeed over
-            # the hole (fsyncgate, 2018): nothing may be acknowledged before the log was opened anew.
-            self._broken = Unwritable(
-                f"the disk of the data folder failed ({error}); see to it, then restart the daemon."
-                " The last writes may or may not have been kept"
-            )
-            raise self._broken from error
+        except apsw.Error as error:
+            self._log.unsettle()
+            if isinstance(error, apsw.IOError) and _is_failed_sync(error) and not self._log.disk_is_full():
+                # After a failed fsync the kernel may call the lost pages clean, and the next one would succeed over
+                # the hole (fsyncgate, 2018): nothing may be acknowledged before the log was opened anew.
+                self._broken = Unwritable(
+                    f"the disk of the data folder failed ({error}), and the last writes may or may not have been kept",
+                    "see to the disk, then restart the daemon",
+                )
+                raise self._broken from error
+            raise
 
     def _publish(self, done: "_Done") -> None:
         self.problem = None
         try:
             self._projector.commit()
-        except apsw.Error:
-            log.exception("the read tables could not be written; they are brought up to date before the next write")
-            self._projector.rollback()
+        except apsw.Error as error:
+            log.warning("the read tables could not be written (%s); they are brought up to date when they can", error)
+            self._back_out()
             self._stale = True
+            self._note(self._told(error))
         try:
             if done.stored:
                 self._announce(done.stored)
@@ -276,28 +385,77 @@ class Writer:
             log.exception("what was written could not be announced")  # it is durable: whoever asked must hear so
         refused: list[_Told] = [(write, None, error) for write, error in done.refused]
         _answer(refused + [(write, value, None) for write, value in done.answered])
+        self._commits += 1
+        if self._commits % WAL_LOOK == 0:
+            self._guarded(self._bound_wals)
+
+    def _bound_wals(self) -> None:
+        """Readers that overlap without end keep SQLite from starting a write-ahead log anew: wait for a gap."""
+        for part in (self._log, self._projector):
+            if part.wal_bytes() > self._wal_limit:
+                part.shrink()
 
     def _back_out(self) -> None:
         for backs_out in (self._log.rollback, self._projector.rollback):
             try:
                 backs_out()
-            except apsw.Error:
-                log.exception("a transaction could not be taken back; the next write will try again")
+            except apsw.Error as error:
+                log.warning("a transaction could not be taken back (%s); the next write will try again", error)
 
     def _refuse(self, write: _Write, error: Exception) -> None:
-        if isinstance(error, apsw.FullError):
-            error = Unwritable("the disk of the data folder is full; free some space, nothing was changed")
-        elif isinstance(error, (apsw.Error, OSError)):
+        if isinstance(error, (apsw.Error, OSError, TornViews)):
             log.error("a write failed: %s", error)
-            error = Unwritable(
-                f"the library could not be written ({error}); nothing was changed. If it happens again, stop the"
-                " daemon and run `hikazed check`"
-            )
+            error = self._told(error)
         elif not isinstance(error, (LogError, Unwritable)):
             log.error("a write could not be recorded", exc_info=error)
-        if isinstance(error, Unwritable):
-            self.problem = str(error)
+        if isinstance(error, DamagedLog):
+            error = Unwritable(error.what, error.cure)
+        self._note(error)
         _answer([(write, None, error)])
+
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, Unwritable):
+            self.problem = error
+
+    def _told(self, error: Exception) -> Exception:
+        """Give an error of the disk in words for whoever asked."""
+        full = self._log.disk_is_full() or is_full(self._projector.db)
+        if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and full):
+            return Unwritable("the disk of the data folder is full", "free some space, and writing goes on by itself")
+        if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+            self._log.damage = self._log.damage or DamagedLog(f"SQLite finds the log damaged ({error})")
+            return self._log.damage
+        if isinstance(error, TornViews):
+            return Unwritable(
+                f"the read tables are damaged and could not be built anew ({error})",
+                "stop the daemon and run `hikazed rebuild`",
+            )
+        if isinstance(error, (apsw.Error, OSError)):
+            return Unwritable(
+                f"the library could not be written ({error}), and what was asked may or may not have been kept",
+                "if it happens again, stop the daemon and run `hikazed check`",
+            )
+        return error
+
+
+_UNREADABLE = (
+    apsw.SQLITE_IOERR_READ,
+    apsw.SQLITE_IOERR_SHORT_READ,
+    apsw.SQLITE_IOERR_DATA,
+    apsw.SQLITE_IOERR_CORRUPTFS,
+)
+
+
+def _code(error: apsw.IOError) -> int:
+    return getattr(error, "extendedresult", apsw.SQLITE_IOERR)  # what did not come from SQLite has none
+
+
+_SYNCS = (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC)
+
+
+def _is_failed_sync(error: apsw.IOError) -> bool:
+    """Tell whether it may have been a sync that failed: where SQLite does not say, we take it for one."""
+    return _code(error) in (apsw.SQLITE_IOERR, *_SYNCS)
 
 
 _Told = tuple[_Write, Written | None, Exception | None]

@@ -293,6 +293,11 @@ def sizes_known(db: apsw.Connection, sizes: Sequence[int]) -> set[int]:
     return {size for size in set(sizes) if db.execute("SELECT 1 FROM models WHERE size_bytes = ?", (size,)).get}
 
 
+def sizes(db: apsw.Connection) -> set[int]:
+    """Give the sizes of the contents of all models."""
+    return {size for (size,) in db.execute("SELECT DISTINCT size_bytes FROM models")}
+
+
 def location(db: apsw.Connection, path: str) -> Location | None:
     """Give the location at a path, None where no model's content was found there."""
     return next(iter(_locations(db, "WHERE path = ?", (path,))), None)

@@ -2,6 +2,9 @@
 
 All views lie in one file, and each saves its position in the transaction of its rows. The file may be
 deleted at any time; where a view's version is not the file's, all of it is built anew beside and renamed.
+
+SQLite does not see a flipped bit in a row. So a file that is closed whole gets a seal, its checksum in a file beside
+it, and is opened again only if it still has it.
 """
 
 import contextlib
@@ -9,11 +12,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Protocol, cast
+from zlib import crc32
 
 import apsw
 
 from ..events.catalog import Event
-from ..events.log import EventLog, LogReader, NewerLog, Stored
+from ..events.log import BUSY_MS, WAL_LIMIT, DamagedLog, EventLog, LogReader, NewerLog, Stored, shrink, wal_bytes
 from . import images, imports, models, pending, roots, tags
 from .tables import Tables, rows
 
@@ -67,24 +71,43 @@ class Views:
     ) -> None:
         """Open the views of a log at `path` (":memory:" to keep nothing), building them where they are out of date."""
         self.path = path
+        self.generation = 0
+        """How often the file was exchanged for a new one: readers of an older one open it again."""
         self._log = log
         self._views = tuple(views)
         self._progress = progress
         if path != ":memory:":
             _remove(path + ".new")
-            if not self._is_current():  # checked by the versions, and by log, position and checksum there
+            if not self._is_current():  # checked by seal and versions, and by log, position and checksum there
                 self.rebuild()
-        self.db = self._open(path)
+        try:
+            self._begin_with_file()
+        except (apsw.Error, LookupError, TypeError, ValueError) as error:
+            if isinstance(error, apsw.Error) and not is_torn(error):
+                raise
+            self.db.close()  # rows that no event has left there: a view met what it cannot understand
+            self.rebuild()
+            self._begin_with_file()
+
+    def _begin_with_file(self) -> None:
+        self.db = apsw.Connection(self.path)
+        self._set_up(self.db)
         self._in = _Inlet(self._views, self.db)
-        if path == ":memory:":
+        if self.path == ":memory:":
             self._create(self.db)
             self._index(self.db)
         self._position = self._read_position()
-        self.catch_up()
+        try:
+            if self._log.damage is None:
+                self.catch_up()
+        except DamagedLog as error:
+            self._log.damage = error  # nothing is written any more; the rows are what the log said when it was whole
 
     def close(self) -> None:
-        """Close the writing connection."""
+        """Close the writing connection, and seal the file if all of it is in one piece."""
         self.db.close()
+        if self.path != ":memory:" and not wal_bytes(self.path):
+            seal(self.path)
 
     @property
     def position(self) -> int:
@@ -131,13 +154,47 @@ class Views:
                 raise
             self._progress(self._position, reader.head())
 
+    def mend(self) -> None:
+        """Build the views anew and go on with them; readers of the old file read on there until they open the new."""
+        self.db.close()  # first: the last to close a file removes the -wal of that name
+        try:
+            self.rebuild()
+        except BaseException:
+            with contextlib.suppress(apsw.Error):
+                self._begin_with_file()
+            raise
+        self._begin_with_file()
+        self.generation += 1
+
+    def wal_bytes(self) -> int:
+        """Give the size of the write-ahead log."""
+        return 0 if self.path == ":memory:" else wal_bytes(self.path)
+
+    def shrink(self) -> None:
+        """Start the write-ahead log anew, unless somebody reads it right now."""
+        shrink(self.db)
+
     # Opening and rebuilding ---------------------------------------------------------------------------
 
     def rebuild(self) -> None:
-        """Build all views anew from the log into a new file and put it in place of the old."""
+        """Build all views anew from the log into a new file and put it in place of the old.
+
+        Where that fails the old ones are as they were, and nothing is left of the new. Raises `DamagedLog` where
+        the log cannot be read to its end.
+        """
+        if self._log.damage is not None:
+            raise self._log.damage
         new = self.path + ".new"
         _remove(new)
-        db = apsw.Connection(new)
+        try:
+            self._build(new)
+        except BaseException:
+            _remove(new)  # a full disk needs the room
+            raise
+        put_in_place(new, self.path)
+
+    def _build(self, path: str) -> None:
+        db = apsw.Connection(path)
         try:
             db.pragma("journal_mode", "off")
             db.pragma("synchronous", "off")
@@ -145,14 +202,11 @@ class Views:
             self._create(db)
             self._replay(db, self._log.own_reader())
             self._index(db)
-            db.pragma("journal_mode", "wal")
+            db.pragma("synchronous", "full")
+            db.pragma("journal_mode", "wal")  # which writes a page, and so syncs them all
         finally:
             db.close()
-        os.chmod(new, 0o600)
-        _sync(new)
-        for suffix in ("", "-wal", "-shm"):  # the old file first: without its -wal it may be torn
-            _remove(self.path + suffix)
-        os.replace(new, self.path)
+        os.chmod(path, 0o600)
 
     def _replay(self, db: apsw.Connection, reader: LogReader) -> None:
         head, inlet, position = reader.head(), _Inlet(self._views, db), 0
@@ -180,7 +234,7 @@ class Views:
             db.execute("PRAGMA optimize")
 
     def _is_current(self) -> bool:
-        if not os.path.exists(self.path):
+        if not os.path.exists(self.path) or not unseal(self.path):
             return False
         try:
             db = apsw.Connection(self.path)
@@ -199,15 +253,19 @@ class Views:
     def _log_passed(self, places: set[tuple[int, int]]) -> bool:
         """Tell whether all views stand at one place that the log has: it may be another copy, or an older one."""
         position, checksum = places.pop()
-        return not places and position <= self._log.head and self._log.own_reader().checksum_at(position) == checksum
+        if places:
+            return False
+        if position > self._log.head:  # an older copy of the log was put in place; or it has lost its end
+            self._log.verify_structure()
+        if self._log.damage is not None:
+            return True  # they are the better witness now
+        return position <= self._log.head and self._log.own_reader().checksum_at(position) == checksum
 
-    def _open(self, path: str) -> apsw.Connection:
-        db = apsw.Connection(path)
-        db.set_busy_timeout(10_000)
+    def _set_up(self, db: apsw.Connection) -> None:
+        db.set_busy_timeout(BUSY_MS)
         db.pragma("journal_mode", "wal")
         db.pragma("synchronous", "normal")
-        db.pragma("journal_size_limit", 64 << 20)
-        return db
+        db.pragma("journal_size_limit", WAL_LIMIT)
 
     def _read_position(self) -> int:
         position: Any = self.db.execute("SELECT min(position) FROM view_positions").get
@@ -221,10 +279,37 @@ READER_CACHE_KIB = 16_384  # a page of cards touches some 400 leaves, which SQLi
 def reader(path: str) -> apsw.Connection:
     """Open the read tables for reading only; one connection per thread."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
-    db.set_busy_timeout(10_000)
+    db.set_busy_timeout(BUSY_MS)
     db.pragma("query_only", True)
     db.pragma("cache_size", -READER_CACHE_KIB)
     return db
+
+
+def put_in_place(new: str, path: str) -> None:
+    """Exchange the read tables at `path`, which nobody writes, for others that are closed and whole."""
+    for suffix in (SEAL, "", "-wal", "-shm"):  # the old file before its -wal: without that it may be torn
+        _remove(path + suffix)
+    os.replace(new, path)
+    _remove(new + SEAL)
+
+
+def is_torn(error: Exception) -> bool:
+    """Tell whether an error says that the read tables are damaged."""
+    if isinstance(error, apsw.SQLError):
+        return "malformed JSON" in str(error)  # all JSON in them is ours
+    return isinstance(error, (apsw.CorruptError, apsw.NotADBError))
+
+
+def find_torn(path: str) -> Exception | None:
+    """Let SQLite look over the read tables; what is wrong with them, None for nothing."""
+    db = reader(path)
+    try:
+        said = db.execute("PRAGMA quick_check(1)").get
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        return error
+    finally:
+        db.close()
+    return None if said == "ok" else apsw.CorruptError(str(said))
 
 
 def dump(db: apsw.Connection) -> dict[str, list[tuple[Any, ...]]]:
@@ -287,9 +372,39 @@ def _remove(path: str) -> None:
         os.remove(path)
 
 
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+# The seal ---------------------------------------------------------------------------------------------
+
+SEAL = ".seal"
+_BLOCK = 1 << 20
+
+
+def seal(path: str) -> None:
+    """Keep the checksum of a file beside it. It is derived: where it cannot be written there is none."""
+    with contextlib.suppress(OSError), open(path + SEAL, "w", encoding="ascii", opener=_ours_alone) as file:
+        file.write(f"{_checksum(path):08x}")
+
+
+def unseal(path: str) -> bool:
+    """Take the seal off a file that is to be written; False where the file is not what was sealed.
+
+    A file without one, after a crash, may be as it should be.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with open(path + SEAL, "rb") as file:
+            told = file.read(64)
+        os.remove(path + SEAL)
+    except FileNotFoundError:
+        return True
+    return told == f"{_checksum(path):08x}".encode()
+
+
+def _checksum(path: str) -> int:
+    found = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            found = crc32(block, found)
+    return found
+
+
+def _ours_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

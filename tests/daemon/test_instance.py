@@ -79,6 +79,27 @@ def test_second_daemon_is_refused(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize(("pid", "told"), [(os.getpid(), " at http://127.0.0.1:8790"), (1, "")])
+def test_second_daemon_hears_the_address(tmp_path: Path, pid: int, told: str):
+    """It hears the first one's address too, if the announcement is of the process that has the lock."""
+    info = Running("http://127.0.0.1:8790", None, "t" * 43, pid, str(tmp_path), "1")
+    assert announce(info, [str(tmp_path)]) == []
+
+    with DataLock(str(tmp_path)), pytest.raises(AlreadyRunning) as refused:
+        DataLock(str(tmp_path))
+
+    assert str(refused.value).startswith(f"hikazed is already running as process {os.getpid()}{told} on {tmp_path}: ")
+
+
+@pytest.mark.parametrize("content", [b"rubbish", b"\xff" * 100_000])
+def test_second_daemon_over_an_odd_announcement(tmp_path: Path, content: bytes):
+    """An announcement that no daemon wrote is not in the way of the refusal."""
+    (tmp_path / "daemon.json").write_bytes(content)
+
+    with DataLock(str(tmp_path)), pytest.raises(AlreadyRunning, match=f"process {os.getpid()} on"):
+        DataLock(str(tmp_path))
+
+
 def test_lock_ends_with_close(tmp_path: Path):
     """A closed lock is free again, and closing twice is harmless."""
     lock = DataLock(str(tmp_path))

@@ -1,6 +1,8 @@
 """Writes are decided one after the other, committed together, and answered when they are durable."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,10 +13,10 @@ import msgspec
 import pytest
 from hikaze.events.catalog import Event, TagCreated, TagRenamed
 from hikaze.events.codec import Codec, UnknownEvent
-from hikaze.events.log import EventLog, New, NewerLog, Stored, WrongVersion
+from hikaze.events.log import DamagedEvent, EventLog, New, NewerLog, Stored, WrongVersion
 from hikaze.events.writer import Decide, Decision, KeyReused, Unwritable, Writer, Written
 from hikaze.projections import tags
-from hikaze.projections.runner import Views, dump
+from hikaze.projections.runner import Views, dump, reader
 
 
 class Blessed(Event, frozen=True, tag="tag-blessed"):
@@ -193,6 +195,175 @@ def test_a_failed_sync_ends_writing(library: Library) -> None:
     with pytest.raises(Unwritable, match="restart the daemon"):
         library.submit(create(2)).result(10)
     assert library.events() == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        apsw.SQLITE_FULL,
+        apsw.SQLITE_IOERR_WRITE,
+        apsw.SQLITE_IOERR_SHMSIZE,
+        apsw.SQLITE_IOERR_SHMMAP,
+        apsw.SQLITE_IOERR_TRUNCATE,
+        apsw.SQLITE_BUSY,
+    ],
+)
+def test_other_failures_pass(library: Library, code: int) -> None:
+    """A commit that fails otherwise is refused, nothing of it is there, and the next write works."""
+    library.log.fails = apsw.exception_for(code)
+    library.writer.start()
+    assert results([library.submit(create(1))]) == [Unwritable]
+    library.log.fails = None
+
+    assert library.submit(create(2)).result(10).position == 1
+    assert (library.names(), library.writer.problem) == (["tag 2"], None)
+
+
+def test_a_commit_that_failed_is_not_repeated(library: Library) -> None:
+    """Of writes that were committed together in vain none is tried again: it might be done twice."""
+    asked: list[int] = []
+
+    def counted(tag: int) -> Decide:
+        def decide(db: apsw.Connection) -> Decision:
+            asked.append(tag)
+            return create(tag)(db)
+
+        return decide
+
+    library.log.fails = apsw.FullError("full")
+    answers = [library.submit(counted(tag)) for tag in (1, 2, 3)]
+    library.writer.start()
+
+    assert results(answers) == [Unwritable] * 3
+    assert asked == [1, 2, 3]
+
+
+class Kept(Log):
+    """A log whose commit succeeds and says that it failed."""
+
+    lies = True
+
+    def commit(self) -> None:
+        """Commit, and then fail once."""
+        super().commit()
+        if self.lies:
+            self.lies = False
+            raise apsw.exception_for(apsw.SQLITE_IOERR_SHMSIZE)
+
+
+def test_a_commit_that_was_kept_after_all(tmp_path: Path) -> None:
+    """Where a refused write is in the log after all, the read tables have it, and its repetition under its key."""
+    log = Kept(str(tmp_path / "log.db"), durable=False)
+    views = Views(str(tmp_path / "views.db"), log)
+    writer = Writer(log, views)
+    writer.start()
+    how = {"actor": "page", "key": "k1"}
+    with pytest.raises(Unwritable, match="may or may not have been kept"):
+        writer.submit(create(1), **how).result(10)  # type: ignore[arg-type]
+
+    assert writer.submit(create(1), **how).result(10) == Written(1, {"id": 1}, repeated=True)  # type: ignore[arg-type]
+    assert [row[1] for row in dump(views.db)["tags"]] == ["tag 1"]
+    writer.stop()
+
+
+def test_it_notices_by_itself_that_there_is_room(tmp_path: Path) -> None:
+    """While the disk is full it tries by itself; with room again the problem is gone before anybody writes."""
+    room = threading.Event()
+    log = Log(str(tmp_path / "log.db"), durable=False)
+    writer = Writer(log, Views(":memory:", log), has_room=room.is_set, probe_s=0.01)
+    log.fails = apsw.FullError("full")
+    writer.start()
+    assert results([writer.submit(create(1), actor="page")]) == [Unwritable]
+    assert isinstance(writer.problem, Unwritable)
+    assert writer.problem.cure == "free some space, and writing goes on by itself"
+    time.sleep(0.05)
+    assert writer.problem is not None
+
+    log.fails = None
+    room.set()
+    deadline = time.monotonic() + 10
+    while writer.problem is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    writer.stop()
+    assert log.head == 0
+
+
+def test_read_tables_that_catch_up_by_themselves(library: Library) -> None:
+    """Rows that a full disk did not take are there when it has room, without another write."""
+    library.writer._probe_s = 0.01
+    library.views.fails = apsw.FullError("full")
+    library.writer.start()
+    assert library.submit(create(1)).result(10).position == 1
+    deadline = time.monotonic() + 10
+    while library.writer.problem is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    library.views.fails = None
+    while library.writer.problem is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert library.names() == ["tag 1"]
+
+
+def test_read_tables_that_are_damaged(library: Library) -> None:
+    """A decision that meets damage in the read tables is asked again on new ones."""
+    torn = [apsw.CorruptError("torn")]
+
+    def decide(db: apsw.Connection) -> Decision:
+        if torn:
+            raise torn.pop()
+        return create(tags.last_number(db) + 1)(db)
+
+    library.writer.start()
+    results([library.submit(create(1))])
+    assert library.submit(decide).result(10).value == {"id": 2}
+    assert (library.views.generation, library.names()) == (1, ["tag 1", "tag 2"])
+
+
+def test_nothing_is_written_behind_damage(library: Library) -> None:
+    """Where damage in the log is known every write is refused with the cure, and no probe changes that."""
+    library.writer.start()
+    results([library.submit(create(1))])
+    library.log.damage = DamagedEvent(1)
+
+    with pytest.raises(Unwritable, match=r"event 1 in the log is damaged.*hikazed restore"):
+        library.submit(create(2)).result(10)
+    assert library.writer.problem is not None
+    assert library.writer.problem.what == "event 1 in the log is damaged"
+
+
+@pytest.mark.slow
+def test_a_log_that_readers_never_leave(tmp_path: Path) -> None:
+    """Readers that overlap without a gap do not let the write-ahead log grow: writing waits until they have passed."""
+    log = EventLog(str(tmp_path / "log.db"), durable=False)
+    views = Views(str(tmp_path / "views.db"), log)
+    writer = Writer(log, views, wal_limit=1 << 20)
+    done = threading.Event()
+
+    def read() -> None:
+        db = reader(views.path)
+        while not done.is_set():
+            db.execute("BEGIN; SELECT count(*) FROM tags")
+            time.sleep(0.02)
+            db.execute("COMMIT")
+        db.close()
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for one in readers:
+        one.start()
+    writer.start()
+    largest = 0
+    for number in range(1, 1_500):
+        writer.submit(create(number), actor="page").result(10)
+        largest = max(largest, views.wal_bytes())
+    done.set()
+    for one in readers:
+        one.join()
+    writer.stop()
+    views.close()
+    assert largest < 8 << 20  # 32 MiB without
 
 
 def test_read_tables_that_fail(library: Library) -> None:

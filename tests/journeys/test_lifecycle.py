@@ -121,6 +121,22 @@ def test_one_daemon_for_a_data_folder(daemon: Daemon, make_daemon: Make) -> None
     assert daemon.get("/api/status")
 
 
+def test_one_daemon_though_it_stands_still(daemon: Daemon, make_daemon: Make) -> None:
+    """A daemon that is suspended holds its data folder: the second says who has it, and where, and ends with 1."""
+    second = make_daemon("second")
+    second.data = daemon.data
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        second.start(wait=False)
+        assert second.wait_end(20) == 1
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+
+    assert f"process {daemon.process.pid} at {daemon.url} on {daemon.data}" in second.stderr()
+    assert daemon.get("/api/status")
+
+
 def test_after_a_kill_nothing_is_in_the_way(daemon: Daemon) -> None:
     """The socket, lock and announcement that a killed daemon left do not keep the next one from starting."""
     daemon.kill()
