@@ -27,6 +27,8 @@ HANDLERS = {
     "log": ("commands", "log"),
     "rebuild": ("commands_upkeep", "rebuild"),
     "check": ("commands_upkeep", "check_library"),
+    "backup": ("commands_upkeep", "back_up"),
+    "restore": ("commands_upkeep", "restore"),
 }
 """The module and function of each command; it takes a `commands.Desk` and gives the exit code. `run` is here."""
 
@@ -125,6 +127,8 @@ def parser() -> argparse.ArgumentParser:
     _add_log(commands)
     _add_alone(commands, "check", "look over log, read tables and pictures, beside a running daemon or without one")
     _add_alone(commands, "rebuild", "build the read tables anew from the log, while no daemon runs")
+    _add_backup(commands)
+    _add_restore(commands)
     return top
 
 
@@ -194,6 +198,19 @@ def _add_log(commands: "_Commands") -> None:
     _add_limit(command, "events, the newest")
 
 
+def _add_backup(commands: "_Commands") -> None:
+    about = "write log and pictures to a file, beside a running daemon or without one; model files are not in it"
+    command = _add_alone(commands, "backup", about)
+    command.add_argument("file", metavar="FILE", type=_file, help="the file to write; best on another disk")
+    command.add_argument("--overwrite", action="store_true", help="replace the backup that FILE is, if there is one")
+
+
+def _add_restore(commands: "_Commands") -> None:
+    about = "bring a backup back, while no daemon runs; what is there is kept in a folder beside it"
+    command = _add_alone(commands, "restore", about)
+    command.add_argument("file", metavar="FILE", type=_file, help="the backup to bring back")
+
+
 _MODEL = "its SHA-256, the first six digits or more of it, or its exact name"
 
 
@@ -206,11 +223,12 @@ def _add_talking(commands: "_Commands", name: str, about: str) -> argparse.Argum
     return command
 
 
-def _add_alone(commands: "_Commands", name: str, about: str) -> None:
+def _add_alone(commands: "_Commands", name: str, about: str) -> argparse.ArgumentParser:
     """Add a command that works on the data folder itself."""
     command = _add(commands, name, about)
     _add_data(command)
     _add_json(command)
+    return command
 
 
 def _add(commands: "_Commands", name: str, about: str) -> argparse.ArgumentParser:
@@ -253,6 +271,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _file(text: str) -> str:
+    if text in ("", "-"):
+        raise argparse.ArgumentTypeError("a backup is a file with a name, which is verified; a pipe cannot be")
+    return text
+
+
 def _address(text: str) -> str:
     from .config import parse_listen
 
@@ -277,7 +301,7 @@ def _check_together(top: argparse.ArgumentParser, args: argparse.Namespace) -> N
             top.error("import needs the ids of pending models, or --all")
         case "tag" if args.model is None and (args.add or args.remove):
             top.error("tag needs the model whose tags to change; put it first: hikazed tag MODEL --add NAME")
-        case "check" | "rebuild" if args.socket is not None:
+        case "check" | "rebuild" | "backup" | "restore" if args.socket is not None:
             top.error(f"{args.command} works on the data folder itself; say which with --data")
         case _:
             pass

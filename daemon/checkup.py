@@ -8,9 +8,9 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,12 +18,13 @@ from typing import Any
 import apsw
 
 from ..events.codec import Codec
-from ..events.log import APPLICATION_ID, FORMAT, DamagedEvent, EventLog, LogError, LogReader, NewerLog
+from ..events.log import EventLog, LogReader, now_ms
 from ..events.pathtext import shown, to_text
-from ..projections import images
 from ..projections.runner import VIEWS, Views, reader, view_name
+from . import exchange
+from .checklog import Finding, Progress, check_guard, check_log, check_wal, log_id, open_log
 from .imagestore import ImageStore
-from .pictures import TIERS, PictureRefused, inspect
+from .pictures import TIERS, PictureRefused, inspect, tier_sizes
 
 LOG, VIEWS_FILE = "log.db", "views.db"
 START = "start the daemon anew, which makes them again, or run `hikazed rebuild` without it"
@@ -31,26 +32,17 @@ REBUILD = "stop the daemon with `hikazed stop`, then run `hikazed rebuild`"
 
 _CHUNK = 5_000  # events between two reports
 _BATCH = 256
-_EXAMPLES = 10  # damaged events, rows and files that are named; of more only the number is given
+_EXAMPLES = 10  # damaged rows and files that are named; of more only the number is given
 _SETTLING_SECONDS = 1.0  # what looks wrong while a daemon works is looked at again after this
+_STALE_MS = 24 * 3_600_000  # no import of one file takes a day, and a daemon clears up when it starts
 _TIER_FILE = re.compile(r"([0-9a-f]{64}_\d{1,18})_(?:high|medium|low)\.webp")
 _FOLDER = re.compile("[0-9a-f]{2}")
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is looked at, how many are done, how many there are)."""
+Size = tuple[int, int]
 
 
 class NoLibrary(Exception):
     """There is no library in the data folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong: in the `log`, the `views` or the `images`, with what to do about it."""
-
-    part: str
-    what: str
-    cure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,97 +59,63 @@ def check(
     progress: Progress = lambda _what, _done, _all: None,
     *,
     pause: Callable[[float], None] = time.sleep,
+    clock: Callable[[], int] = now_ms,
 ) -> Checkup:
     """Look over the library in a data folder; a daemon may be at work on it. Raises `NoLibrary`."""
     path = os.path.join(data, LOG)
+    if exchange.is_interrupted(data):
+        return Checkup(0, 0, [_INTERRUPTED])
     if not os.path.exists(path):
-        raise NoLibrary(f"there is no library in {data}; name its folder with --data")
-    try:
-        log = LogReader(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY), Codec(), owned=True)
-    except apsw.Error as error:
-        return Checkup(0, 0, [Finding("log", f"{path} cannot be opened ({error})", _RESTORE)])
-    with closing(log):
-        return _check(data, path, log, progress, pause)
-
-
-_RESTORE = "keep the file as it is, and put a backup of the data folder in its place"
-
-
-def _check(data: str, path: str, log: LogReader, progress: Progress, pause: Callable[[float], None]) -> Checkup:
-    findings = list(check_log(path, log, progress))
+        if not _has_rest_of_a_library(data):
+            raise NoLibrary(f"there is no library in {data}; name its folder with --data")
+        return Checkup(0, 0, [Finding("log", f"the log is missing: there is no {path}", _LOG_IS_MISSING)])
+    findings = [*check_wal(path, pause), *check_log(path, progress)]
     if findings:
         # What a damaged log tells cannot judge the rest.
-        return Checkup(_head(log), 0, findings)
-    with (
-        tempfile.TemporaryDirectory(prefix="hikaze-check-") as folder,
-        closing(Replay(log, folder, progress)) as replay,
-    ):
-        findings += check_views(os.path.join(data, VIEWS_FILE), replay)
-        replay.up_to_end()
-        pictures, damaged = check_images(data, replay, progress, pause)
-        return Checkup(log.head(), pictures, [*findings, *damaged])
+        return Checkup(_head(path), 0, findings)
+    with closing(LogReader(open_log(path), Codec(), owned=True)) as log:
+        return _check_rest(data, log, progress, pause, clock)
 
 
-def _head(log: LogReader) -> int:
+_INTERRUPTED = Finding(
+    "log",
+    "a restore was cut off in the middle: the data folder holds no whole library until it is finished",
+    "start the daemon, or run `hikazed rebuild` or `hikazed restore` again: each finishes it, and nothing is lost",
+)
+_LOG_IS_MISSING = (
+    "put log.db back where it was, or bring a backup back with `hikazed restore FILE`;"
+    " do not start the daemon before, which would begin a new log"
+)
+
+
+def _has_rest_of_a_library(data: str) -> bool:
+    if any(os.path.exists(os.path.join(data, name)) for name in (VIEWS_FILE, f"{LOG}-wal")):
+        return True
+    return any(_FOLDER.fullmatch(name) for name in _entries(ImageStore(data).folder))
+
+
+def _head(path: str) -> int:
     try:
-        return log.head()
+        with closing(open_log(path)) as db:
+            return db.execute("SELECT coalesce(max(position), 0) FROM events").get
     except apsw.Error:
         return 0
 
 
-# The log ----------------------------------------------------------------------------------------------
-
-
-def check_log(path: str, log: LogReader, progress: Progress) -> Iterator[Finding]:
-    """Read every event, and SQLite's own structures."""
-    try:
-        with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as db:
-            db.set_busy_timeout(10_000)
-            yield from _log_file(path, db)
-        yield from _log_events(log, progress)
-    except apsw.Error as error:
-        yield Finding("log", f"{path} cannot be read to its end ({error})", _RESTORE)
-
-
-def _log_file(path: str, db: apsw.Connection) -> Iterator[Finding]:
-    version = db.pragma("user_version")
-    if db.pragma("application_id") != APPLICATION_ID:
-        yield Finding("log", f"{path} is no log of Hikaze", "name the right folder with --data")
-    elif isinstance(version, int) and version > FORMAT:
-        yield Finding("log", f"{path} was written by a newer Hikaze", "update this one")
-    elif (said := db.execute("PRAGMA integrity_check(1)").get) != "ok":
-        yield Finding("log", f"SQLite finds {path} damaged ({said})", _RESTORE)
-
-
-def _log_events(log: LogReader, progress: Progress) -> Iterator[Finding]:
-    damaged: list[int] = []
-    after, head = 0, log.head()
-    while True:
-        try:
-            for stored in log.read(after):
-                after = stored.position
-                if after % _CHUNK == 0:
-                    progress("reading the log", after, max(head, after))
-            break
-        except NewerLog as error:
-            yield Finding("log", str(error), "update this Hikaze, then check again")
-            break
-        except LogError as error:  # go on behind it: how far the damage goes is what people want to know
-            after = error.position if isinstance(error, DamagedEvent) else after + 1
-            damaged.append(after)
-    if damaged:
-        yield Finding("log", f"damaged in the log: {_spans(damaged)} of {head:,} events", _RESTORE)
-
-
-def _spans(positions: list[int]) -> str:
-    spans: list[tuple[int, int]] = []
-    for position in positions:
-        if spans and position == spans[-1][1] + 1:
-            spans[-1] = spans[-1][0], position
-        else:
-            spans.append((position, position))
-    named = [f"{first}" if first == last else f"{first} to {last}" for first, last in spans[:_EXAMPLES]]
-    return ", ".join(named) + (f" and {len(spans) - _EXAMPLES:,} more places" if len(spans) > _EXAMPLES else "")
+def _check_rest(
+    data: str, log: LogReader, progress: Progress, pause: Callable[[float], None], clock: Callable[[], int]
+) -> Checkup:
+    path = os.path.join(data, LOG)
+    findings = list(check_guard(path))
+    with (
+        tempfile.TemporaryDirectory(prefix="hikaze-check-") as folder,
+        closing(Replay(log, folder, progress)) as replay,
+    ):
+        findings += check_views(os.path.join(data, VIEWS_FILE), path, replay)
+        replay.up_to_end()
+        pictures, damaged = check_images(data, replay, progress, pause)
+        findings += [*damaged, *check_leftovers(data, path, replay, clock() - _STALE_MS)]
+        return Checkup(log.head(), pictures, findings)
 
 
 class Replay:
@@ -208,7 +166,7 @@ class Replay:
 # The read tables --------------------------------------------------------------------------------------
 
 
-def check_views(path: str, replay: Replay) -> Iterator[Finding]:
+def check_views(path: str, log_path: str, replay: Replay) -> Iterator[Finding]:
     """Compare the library's read tables with a replay of the log to the same position."""
     if not os.path.exists(path):
         yield Finding("views", f"the read tables in {path} are not there", START)
@@ -217,25 +175,34 @@ def check_views(path: str, replay: Replay) -> Iterator[Finding]:
         with closing(reader(path)) as db:
             db.execute("ATTACH ? AS replay", (replay.path,))
             db.execute("BEGIN")  # one moment for all tables, whatever a daemon writes
-            yield from _compare(path, db, replay)
+            yield from _compare(path, db, log_path, replay)
     except apsw.Error as error:
         yield Finding("views", f"{path} cannot be read ({error})", REBUILD)
 
 
-def _compare(path: str, db: apsw.Connection, replay: Replay) -> Iterator[Finding]:
-    rows: list[Any] = db.execute("SELECT view, version, position, checksum FROM main.view_positions").fetchall()
-    places: set[tuple[int, int]] = {(position, checksum) for _, _, position, checksum in rows}
-    if {(view, version) for view, version, _, _ in rows} != {(view_name(view), view.VERSION) for view in VIEWS}:
+def _compare(path: str, db: apsw.Connection, log_path: str, replay: Replay) -> Iterator[Finding]:
+    rows: list[Any] = db.execute("SELECT view, version, log_id, position, checksum FROM main.view_positions").fetchall()
+    if {(view, version) for view, version, *_ in rows} != {(view_name(view), view.VERSION) for view in VIEWS}:
         yield Finding("views", f"the read tables in {path} are of another version of Hikaze", START)
         return
-    position, checksum = max(places)
-    if len(places) > 1 or replay.checksum_at(position) != checksum:
-        yield Finding("views", f"the read tables in {path} do not follow from this log, but from another copy", START)
+    places: set[tuple[int, int, bytes]] = {(position, checksum, bytes(log)) for _, _, log, position, checksum in rows}
+    position, checksum, log = max(places)
+    with closing(open_log(log_path)) as of:
+        is_this_log = log == log_id(of)
+    if len(places) > 1 or not is_this_log or replay.checksum_at(position) != checksum:
+        cure = _LOST_EVENTS.format(position) if is_this_log and position > replay.head() else START
+        yield Finding("views", f"the read tables in {path} do not follow from this log, but from another copy", cure)
         return
     if (said := db.execute("PRAGMA main.integrity_check(1)").get) != "ok":
         yield Finding("views", f"SQLite finds {path} damaged ({said})", REBUILD)
     replay.up_to(position)
     yield from _differences(db, "view_positions")
+
+
+_LOST_EVENTS = (
+    "they tell of {:,} events, more than the log has: if log.db was not replaced by an older copy, it has lost some."
+    " Keep the data folder as it is, in a copy, before you " + START
+)
 
 
 def _differences(db: apsw.Connection, apart: str) -> Iterator[Finding]:
@@ -247,6 +214,12 @@ def _differences(db: apsw.Connection, apart: str) -> Iterator[Finding]:
             yield Finding("views", f"the read table {table} is {'missing' if table in ours else 'not ours'}", REBUILD)
         elif count := _rows_apart(db, table):
             yield Finding("views", f"the read table {table} differs from the log in {count:,} rows", REBUILD)
+    listed = (
+        "SELECT type, name, sql FROM {}.sqlite_schema WHERE type IN ('index', 'trigger', 'view') AND sql IS NOT NULL"
+    )
+    ours, theirs = (set(db.execute(listed.format(schema))) for schema in ("replay", "main"))
+    for name in sorted({name for _, name, _ in ours ^ theirs}):
+        yield Finding("views", f"the read tables' {name} is not as it should be", REBUILD)
 
 
 def _rows_apart(db: apsw.Connection, table: str) -> int:
@@ -268,33 +241,35 @@ def check_images(
     """Decode every picture that the log tells of, and look for files that it does not; say how many, and what is wrong.
 
     What looks wrong is looked at once more with what the log tells by then: a daemon adds and removes pictures.
+    The log has no checksum of a picture: a change that leaves it a whole picture of its size is not seen.
     """
     store = ImageStore(data)
     expected = _expected(store, replay.db)
-    broken = _broken(sorted(expected), progress)
+    broken = _broken(expected, expected, progress)
     orphans = _orphans(store, replay.db, expected)
     if broken or orphans:
         pause(_SETTLING_SECONDS)
         replay.up_to_end()
         expected = _expected(store, replay.db)
-        broken = _broken(sorted(expected.intersection(broken)), progress)
+        broken = _broken(expected, expected.keys() & broken.keys(), progress)
         orphans = sorted(set(orphans).intersection(_orphans(store, replay.db, expected)))
     return len(expected), list(_image_findings(data, broken, orphans))
 
 
 def _image_findings(data: str, broken: dict[str, str], orphans: list[str]) -> Iterator[Finding]:
-    for why, what, cure in (
-        (_MISSING, "picture files are missing", _PICTURE_CURE),
-        (_DAMAGED, "picture files are damaged", _PICTURE_CURE),
+    for why, what in (
+        (_MISSING, "picture files are missing"),
+        (_DAMAGED, "picture files are damaged"),
+        (_OTHER, "picture files have another size than their picture"),
     ):
         if paths := [path for path, found in broken.items() if found == why]:
-            yield Finding("images", f"{what}: {_named(data, paths)}", cure)
+            yield Finding("images", f"{what}: {_named(data, paths)}", _PICTURE_CURE)
     if orphans:
         cure = "move them out of the images folder; nothing refers to them"
         yield Finding("images", f"files belong to no picture: {_named(data, orphans)}", cure)
 
 
-_MISSING, _DAMAGED = "missing", "damaged"
+_MISSING, _DAMAGED, _OTHER = "missing", "damaged", "other"
 _PICTURE_CURE = "put them back from a backup, or remove the picture from its model and upload it again"
 
 
@@ -303,34 +278,42 @@ def _named(data: str, paths: list[str]) -> str:
     return names + (f" and {len(paths) - _EXAMPLES:,} more" if len(paths) > _EXAMPLES else "")
 
 
-def _expected(store: ImageStore, db: apsw.Connection) -> set[str]:
-    tiers = {store.path(model, seq, tier) for model, seq in images.every(db) for tier in TIERS}
+def _expected(store: ImageStore, db: apsw.Connection) -> dict[str, Size | None]:
+    """Give the path of every picture file there should be, with its size in pixels where the log tells it."""
+    found: dict[str, Size | None] = {}
+    for model, seq, *size in db.execute("SELECT model_hash, seq, width, height FROM images"):
+        sizes = tier_sizes(*size) if min(size) > 0 else {}
+        found |= {store.path(model, seq, tier): sizes.get(tier) for tier in TIERS}
     waiting = db.execute("SELECT id, picture FROM pending_import WHERE picture IS NOT NULL")
-    return tiers | {store.pending_path(pending, extension) for pending, extension in waiting}
+    return found | {store.pending_path(pending, extension): None for pending, extension in waiting}
 
 
-def _broken(paths: list[str], progress: Progress) -> dict[str, str]:
+def _broken(expected: dict[str, Size | None], which: Iterable[str], progress: Progress) -> dict[str, str]:
     """Decode pictures on all cores; a batch at a time, so that a million of them do not queue up in memory."""
     broken: dict[str, str] = {}
+    paths = sorted(which)
     with ThreadPoolExecutor(os.cpu_count() or 1, "check-picture") as pool:
         for start in range(0, len(paths), _BATCH):
             batch = paths[start : start + _BATCH]
             progress("decoding the pictures", start, len(paths))
-            broken |= {path: why for path, why in zip(batch, pool.map(_fault, batch), strict=True) if why}
+            faults = pool.map(_fault, batch, [expected[path] for path in batch])
+            broken |= {path: why for path, why in zip(batch, faults, strict=True) if why}
     return broken
 
 
-def _fault(path: str) -> str | None:
+def _fault(path: str, size: Size | None) -> str | None:
     try:
         picture = inspect(path)
     except FileNotFoundError:
         return _MISSING
     except (PictureRefused, OSError):
         return _DAMAGED
-    return None if picture.extension == os.path.splitext(path)[1] else _DAMAGED
+    if picture.extension != os.path.splitext(path)[1]:
+        return _DAMAGED
+    return _OTHER if size not in (None, (picture.width, picture.height)) else None
 
 
-def _orphans(store: ImageStore, db: apsw.Connection, expected: set[str]) -> list[str]:
+def _orphans(store: ImageStore, db: apsw.Connection, expected: dict[str, Size | None]) -> list[str]:
     """Give the files that no picture has; what a daemon is putting in place has a marker, or will be known soon."""
     kept = db.execute("SELECT id FROM pending_away UNION SELECT pending FROM imports WHERE NOT tidied").fetchall()
     away = {str(pending) for (pending,) in kept}
@@ -343,12 +326,13 @@ def _orphans(store: ImageStore, db: apsw.Connection, expected: set[str]) -> list
             found += (each for each in _files(path) if os.path.basename(each).partition(".")[0] not in away)
         elif path not in (store.staging, store.removed):
             found.append(path)
-    return sorted(set(found) - expected)
+    return sorted(set(found) - expected.keys())
 
 
 def _is_on_its_way(store: ImageStore, path: str) -> bool:
     match = _TIER_FILE.fullmatch(os.path.basename(path))
-    return match is not None and os.path.exists(os.path.join(store.staging, f"{match[1]}.intent"))
+    markers = (os.path.join(store.staging, f"{match[1]}.{kind}") for kind in ("intent", "removal")) if match else ()
+    return any(map(os.path.exists, markers))
 
 
 def _files(folder: str) -> list[str]:
@@ -360,3 +344,33 @@ def _entries(folder: str) -> list[str]:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+# What interrupted work has left -----------------------------------------------------------------------
+
+
+def check_leftovers(data: str, log_path: str, replay: Replay, before_ms: int) -> Iterator[Finding]:
+    """Look for work that began before a time (ms since 1970 UTC) and has not ended."""
+    if ops := _planned_before(log_path, replay.db, before_ms):
+        what = f"imports that were begun over a day ago have not ended: {', '.join(ops[:_EXAMPLES])}"
+        yield Finding("imports", what, "start the daemon, which finishes them or says in its log what they wait for")
+    if files := _files_before(ImageStore(data).staging, before_ms):
+        what = f"files of interrupted work are left: {_named(data, files)}"
+        yield Finding("images", what, "start the daemon anew, which finishes or removes them")
+
+
+def _planned_before(log_path: str, db: apsw.Connection, before_ms: int) -> list[str]:
+    planned = [op for (op,) in db.execute("SELECT op FROM imports WHERE state = 'planned' ORDER BY position")]
+    last = "SELECT max(time) FROM events WHERE stream = (SELECT id FROM streams WHERE name = ?)"
+    with closing(open_log(log_path)) as log:
+        return [op for op in planned if (log.execute(last, (f"import/{op}",)).get or 0) < before_ms]
+
+
+def _files_before(folder: str, before_ms: int) -> list[str]:
+    found: list[str] = []
+    for path in _files(folder):
+        with suppress(FileNotFoundError):
+            status = os.lstat(path)
+            if max(status.st_mtime, status.st_ctime) * 1000 < before_ms:
+                found.append(path)
+    return sorted(found)

@@ -10,59 +10,21 @@ from pathlib import Path
 import pytest
 from hikaze.daemon.checkup import Checkup, NoLibrary, check
 from hikaze.daemon.imagestore import ImageStore
-from hikaze.daemon.pictures import write_tiers
 from hikaze.events.catalog import (
-    Event,
-    File,
     ImageAdded,
     ImageRemoved,
-    LocationFound,
-    ModelImported,
-    ModelTagged,
-    PendingFound,
-    PendingPictured,
-    RootAdded,
     TagCreated,
 )
 from hikaze.events.log import EventLog, New
-from hikaze.projections.runner import Views
 from PIL import Image
 
-MODEL = "ab" * 32
-HISTORY: list[Event] = [
-    RootAdded(1, "/models", "model", "loras"),
-    ModelImported(MODEL, "one", "loras", 10),
-    LocationFound(MODEL, File("/models/one", 1, 10, 5, 1, 2)),
-    TagCreated(1, "anime"),
-    ModelTagged(MODEL, 1),
-    ImageAdded(MODEL, 0, "PNG", 64, 48),
-    PendingFound(1, File("/models/two", 1, 10, 5, 1, 3), "two", "loras", in_place=True),
-    PendingPictured(1, ".png", "companion", 64, 48),
-]
-
-
-def append(data: Path, *events: Event) -> None:
-    """Let these events happen, as the daemon does it: in the log, and in the read tables."""
-    log = EventLog(str(data / "log.db"))
-    log.begin()
-    log.append([New("library", event) for event in events], actor="test", action=bytes(16))
-    log.commit()
-    Views(str(data / "views.db"), log).close()
-    log.close()
+from .sound import MODEL, append, make_sound
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a library with a model, a pending model, and a picture of each."""
-    data = tmp_path_factory.mktemp("sound")
-    append(data, *HISTORY)
-    store = ImageStore(str(data))
-    os.makedirs(store.pending_folder)
-    original = store.pending_path(1, ".png")
-    Image.new("RGB", (64, 48), "red").save(original)
-    os.makedirs(os.path.dirname(store.path(MODEL, 0, "high")))
-    write_tiers(original, lambda tier: store.path(MODEL, 0, tier))
-    return data
+    return make_sound(tmp_path_factory.mktemp("sound"))
 
 
 @pytest.fixture
@@ -249,8 +211,7 @@ def test_a_picture_on_its_way_is_no_finding(data: Path) -> None:
 
 def test_what_a_daemon_does_meanwhile_is_no_finding(data: Path) -> None:
     """What looks wrong is looked at again, with what the log tells by then."""
-    os.remove(picture(data, "low"))
-    (data / f"images/ab/{MODEL}_1_low.webp").write_bytes(picture(data, "medium").read_bytes())
+    os.rename(picture(data, "low"), data / f"images/ab/{MODEL}_1_low.webp")
 
     def work(_seconds: float) -> None:
         append(data, ImageRemoved(MODEL, 0), ImageAdded(MODEL, 1, "PNG", 64, 48))

@@ -3,7 +3,9 @@
 import argparse
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -113,7 +115,7 @@ def subparsers() -> Mapping[str, argparse.ArgumentParser]:
 
 def test_the_commands_are_those_that_exist() -> None:
     """There is a command for everything that works, and none for what does not yet."""
-    names = "run open stop status scan pending import models show tag log check rebuild"
+    names = "run open stop status scan pending import models show tag log check rebuild backup restore"
     assert list(subparsers()) == names.split()
     assert set(subparsers()) == {"run", *HANDLERS}
 
@@ -157,6 +159,11 @@ def test_help_answers_at_once() -> None:
         "run --models loras",
         "check --socket /s",
         "--socket /s rebuild",
+        "backup",
+        "backup -",
+        "backup --socket /s f",
+        "restore -",
+        "restore --overwrite f",
         "status extra",
     ],
 )
@@ -716,6 +723,77 @@ def test_a_log_that_cannot_be_read_leaves_the_old_read_tables(
     assert main(["rebuild", "--data", str(library)]) == 1
     assert "the old ones are still there" in capsys.readouterr().err
     assert (library / "views.db").read_bytes() == before
+
+
+def test_a_backup_and_back(library: Path, tmp_path_factory: pytest.TempPathFactory, capsys: Any) -> None:
+    """A person reads what was written and where the old library lies; a script gets the same as JSON."""
+    backup = str(tmp_path_factory.mktemp("to") / "b.tar")
+    assert main(["backup", backup, "--data", str(library)]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"backed up {library} to {backup}: 1 event, 0 picture files, ")
+    assert said.err == ""
+    assert main(["backup", backup, "--data", str(library), "--overwrite", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "path": backup,
+        "position": 1,
+        "pictures": 0,
+        "size_bytes": os.path.getsize(backup),
+        "missing": [],
+    }
+
+    assert main(["restore", backup, "--data", str(library)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{library} is as it was at ")
+    assert second.startswith(f"what was there lies in {library}/replaced/")
+    assert main(["restore", backup, "--data", str(library / "new"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["replaced"] is None
+    assert main(["check", "--data", str(library / "new")]) == 0
+
+
+def test_a_refused_backup_is_one_line(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be done is said on stderr with exit code 1, and nothing is made."""
+    for argv in (["backup", str(library / "b.tar")], ["restore", "/no/such.tar"], ["restore", str(library / "log.db")]):
+        before = sorted(library.iterdir())
+        assert main([*argv, "--data", str(library)]) == 1
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert said.err.startswith("hikazed: ")
+        assert sorted(library.iterdir()) == before
+    assert main(["restore", "/no/such.tar", "--data", str(tmp_path / "none")]) == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_restore_leaves_a_running_daemon_alone(
+    library: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While a daemon has the folder nothing is restored, and its process is named; to back up is allowed."""
+    backup = str(tmp_path_factory.mktemp("to") / "b.tar")
+    with DataLock(str(library)):
+        assert main(["backup", backup, "--data", str(library)]) == 0
+        assert main(["restore", backup, "--data", str(library)]) == 1
+    said = capsys.readouterr().err
+    assert f"as process {os.getpid()}" in said
+    assert "stop it with `hikazed stop`" in said
+
+
+def test_rebuild_makes_the_guard_whole(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log whose triggers are gone is told of by `check`, and mended as that says."""
+    main(["rebuild", "--data", str(library)])
+    with sqlite3.connect(library / "log.db") as db:
+        db.execute("DROP TRIGGER events_no_update")
+    db.close()
+    assert main(["check", "--data", str(library)]) == 1
+    assert "run `hikazed rebuild`" in capsys.readouterr().out
+
+    assert main(["rebuild", "--data", str(library)]) == 0
+    assert main(["check", "--data", str(library)]) == 0
+
+
+def test_the_readme_tells_every_command() -> None:
+    """Who reads the readme finds each command there is."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    assert [name for name in HANDLERS if not re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", text)] == []
 
 
 def test_the_platform_tells_where_a_daemon_is_announced() -> None:
