@@ -13,13 +13,12 @@ from ..events.pathtext import to_path
 from ..events.writer import Decision, Unwritable, Written
 from ..projections import images, models, pending
 from .busy import Busy
+from .disks import Disks, NoAnswer
 from .edits import NotFound
 from .hashing import ReadingStopped
 from .imagestore import ImageStore
 from .library import Library
-from .listing import Listing
-from .names import Folder, companion_names
-from .pictures import Picture, PictureRefused, inspect, write_tiers
+from .pictures import MAX_BYTES, Picture, PictureRefused, inspect, write_tiers
 from .sightings import of_model, of_pending
 
 AT_ONCE = 2  # encoding takes a core, and up to 400 MiB for the largest picture that is taken
@@ -37,13 +36,13 @@ class _Asked:
 class Gallery:
     """Brings pictures to models and pending models, and takes them away."""
 
-    def __init__(self, library: Library, store: ImageStore, busy: Busy) -> None:
-        """Work on a library's pictures; `busy` is shared with the imports."""
+    def __init__(self, library: Library, store: ImageStore, busy: Busy, disks: Disks | None = None) -> None:
+        """Work on a library's pictures; `busy` is shared with the imports, `disks` with the observer."""
         self._library = library
         self.store = store
         self._busy = busy
         self._encoders = asyncio.Semaphore(AT_ONCE)
-        self._folders = Listing(Folder)
+        self._disks = disks or Disks()
         self._looked: set[int] = set()  # pending models whose folder was listed: new pictures in it bring hints
 
     async def add(
@@ -70,6 +69,7 @@ class Gallery:
         return picture
 
     async def _append(self, sha256: str, token: str, picture: Picture, asked: _Asked) -> tuple[int, Written]:
+        await self._library.caught_up()
         seq = images.next_sequence(self._library.db, sha256)
         await asyncio.to_thread(self.store.promote, token, sha256, seq)
         added = ImageAdded(sha256, seq, picture.format, picture.width, picture.height, picture.texts)
@@ -140,7 +140,10 @@ class Gallery:
                 folders.setdefault(os.path.dirname(to_path(found.path)), []).append(found)
         for folder, there in folders.items():
             names = [os.path.basename(to_path(found.path)) for found in there]
-            pictures = await asyncio.to_thread(self._companions_in, folder, names)
+            try:
+                pictures = await self._disks.pictures_beside(folder, names)
+            except NoAnswer:
+                continue  # when it answers, all is looked at again
             for found, picture in zip(there, pictures, strict=True):
                 self._looked.add(found.id)
                 if picture is not None:
@@ -154,20 +157,14 @@ class Gallery:
         found = self._without_picture(number)
         if found is None:
             return
-        picture = await asyncio.to_thread(_companion_by_name, to_path(found.path))
+        try:
+            picture = await self._disks.picture_named(to_path(found.path))
+        except NoAnswer:
+            return
         if picture is not None:
             await self._take(number, picture)
         elif number not in self._looked:
             await self.take_companions([number])
-
-    def _companions_in(self, folder: str, models_: list[str]) -> list[str | None]:
-        """Give the picture of each of some models in one folder, None where it has none."""
-        try:
-            listed = self._folders.of(folder)
-        except OSError:
-            return [None] * len(models_)
-        names = [listed.picture_of(name) for name in models_]
-        return [None if name is None else os.path.join(folder, name) for name in names]
 
     def _without_picture(self, number: int) -> pending.Pending | None:
         """Give a pending model that may take a picture; of one that is no more, forget what was kept."""
@@ -184,7 +181,7 @@ class Gallery:
             token = self.store.new_token()
             try:
                 # Copied first: what is looked at is what is kept, whatever becomes of the file meanwhile.
-                await asyncio.to_thread(self.store.receive, token, path)
+                await self._disks.copy_picture(path, self.store.incoming(token), MAX_BYTES)
                 async with self._encoders:
                     picture = await asyncio.to_thread(inspect, self.store.incoming(token))
                 await self._keep(
@@ -230,10 +227,3 @@ class Gallery:
 
 def _no_pending(number: int) -> NotFound:
     return NotFound(f"there is no pending model {number}; list them with `hikazed pending`")
-
-
-def _companion_by_name(path: str) -> str | None:
-    """Give the picture that has one of a companion's names, exactly."""
-    folder, name = os.path.split(path)
-    candidates = (os.path.join(folder, candidate) for candidate in companion_names(name))
-    return next((candidate for candidate in candidates if os.path.isfile(candidate)), None)

@@ -5,6 +5,7 @@ written, and removed once the log knows the picture; `recover` takes back what a
 picture that is taken away goes to `images/removed/`, where an undo finds it, in the same way (`.removal`).
 """
 
+import logging
 import os
 import re
 import secrets
@@ -16,6 +17,8 @@ from .hashing import open_regular
 from .names import PICTURE_EXTENSIONS
 from .pictures import MAX_BYTES, TIERS, PictureRefused
 from .place import fsync_dir, make_folder
+
+log = logging.getLogger(__name__)
 
 _INTENT = re.compile(r"([0-9a-f]{64})_(\d{1,18})\.intent")
 _REMOVAL = re.compile(r"([0-9a-f]{64})_(\d{1,18})\.removal")
@@ -60,23 +63,28 @@ class ImageStore:
             staged, target = self.staged(token, tier), self.path(sha256, seq, tier)
             if os.path.exists(staged) or not os.path.exists(target):
                 os.replace(staged, target)
-        fsync_dir(os.path.dirname(self.path(sha256, seq, "high")))
+        self._sync(sha256, seq)
 
     def settle(self, sha256: str, seq: int) -> None:
         """The log knows the picture: it stays."""
-        _remove(self._intent(sha256, seq))
+        _forget(self._intent(sha256, seq))
 
     def withdraw(self, sha256: str, seq: int) -> None:
-        """The log refused the picture: take its files away again."""
-        for tier in TIERS:
-            _remove(self.path(sha256, seq, tier))
-        self.settle(sha256, seq)
+        """The log refused the picture: take its files away again, those that the disk holds on to at the next start."""
+        try:
+            for tier in TIERS:
+                _remove(self.path(sha256, seq, tier))
+            self._sync(sha256, seq)
+        except OSError as error:
+            log.warning("picture %d of %s is taken back at the next start: %s", seq, sha256[:12], error)
+        else:
+            self.settle(sha256, seq)
 
     def discard(self, token: str) -> None:
         """Remove what is staged under a token."""
         for tier in TIERS:
-            _remove(self.staged(token, tier))
-        _remove(self.incoming(token))
+            _forget(self.staged(token, tier))
+        _forget(self.incoming(token))
 
     def doom(self, sha256: str, seq: int) -> None:
         """Remember that a picture is about to be taken away; `take_away` or `recover` follows."""
@@ -84,16 +92,25 @@ class ImageStore:
         self._mark(self._removal(sha256, seq))
 
     def take_away(self, sha256: str, seq: int) -> None:
-        """The log knows the picture no more: move its files out of sight, to where an undo finds them."""
-        make_folder(self.removed)
-        for tier in TIERS:
-            with suppress(FileNotFoundError):
-                os.replace(self.path(sha256, seq, tier), os.path.join(self.removed, _name(sha256, seq, tier)))
-        self.spare(sha256, seq)
+        """The log knows the picture no more: move its files out of sight, to where an undo finds them.
+
+        Those that the disk holds on to follow at the next start.
+        """
+        try:
+            make_folder(self.removed)
+            for tier in TIERS:
+                with suppress(FileNotFoundError):
+                    os.replace(self.path(sha256, seq, tier), os.path.join(self.removed, _name(sha256, seq, tier)))
+            fsync_dir(self.removed)
+            self._sync(sha256, seq)
+        except OSError as error:
+            log.warning("picture %d of %s is moved away at the next start: %s", seq, sha256[:12], error)
+        else:
+            self.spare(sha256, seq)
 
     def spare(self, sha256: str, seq: int) -> None:
         """The picture is not taken away after all, or it is gone: forget that it was to be."""
-        _remove(self._removal(sha256, seq))
+        _forget(self._removal(sha256, seq))
 
     # The originals of pending models' pictures
 
@@ -144,6 +161,11 @@ class ImageStore:
                 if match and pending_picture(int(match[1])) != match[2]:
                     _remove(os.path.join(self.pending_folder, name))
 
+    def _sync(self, sha256: str, seq: int) -> None:
+        """Make what came to the place of a picture, or went from it, durable: before its marker goes."""
+        with suppress(FileNotFoundError):
+            fsync_dir(os.path.dirname(self.path(sha256, seq, "high")))
+
     def _mark(self, path: str) -> None:
         with open(path, "wb", opener=_private):
             pass
@@ -167,3 +189,11 @@ def _private(path: str, flags: int) -> int:
 def _remove(path: str) -> None:
     with suppress(FileNotFoundError):
         os.remove(path)
+
+
+def _forget(path: str) -> None:
+    """Remove scaffolding; where the disk will not let go of it, `recover` does at the next start."""
+    try:
+        _remove(path)
+    except OSError as error:
+        log.warning("%s is removed at the next start: %s", path, error.strerror)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import apsw
 import msgspec
@@ -16,9 +17,11 @@ from ..events.log import New
 from ..events.writer import Decision, Unwritable
 from ..projections import imports, pending
 from .importplan import Failed, ImportStopped, Withdrawn, end_of, of_import
-from .ingest import AFTER_PLAN, STEPS, Job, Step, Tools, job_of, let_go, take_hold, take_up, tidy
+from .ingest import AFTER_PLAN, STEPS, Job, Step, Tools, job_of, let_go, take_hold, take_up
 
 WORKERS = 2  # hashing two files at once is nearly twice as fast, a third only makes one disk seek
+LOOK_EVERY_S = 1.0  # at whether what an import waits for answers
+TIDY_S = 5.0  # so long the start waits for what an import has left; it goes on after that
 RETRY_S = 10.0  # what the log could not take (disk full) is tried again after this
 
 log = logging.getLogger(__name__)
@@ -77,20 +80,42 @@ class Importer:
         self._waiters: dict[str, asyncio.Future[Ended]] = {}
         self._wake = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._done = 0
         self._of = 0
 
     async def recover(self) -> None:
         """Take up what a crash interrupted: finished once started. Call before anybody looks at the disk."""
         db = self._library.db
-        for known in imports.untidied(db):
-            if known.plan is not None:
-                await tidy(self._tools, job_of(known))
+        untidied = [job for job in map(job_of, imports.untidied(db)) if job.resumed]
+        late = [job for job in untidied if not await self._is_tidied(job)]
         jobs = [job_of(known) for known in imports.unfinished(db)]
         begun = [job for job in jobs if job.resumed]
-        for job in begun:
+        for job in (*late, *begun):
             take_hold(self._tools, job)
-        self._enqueue([*begun, *(job for job in jobs if not job.resumed)])
+        self._enqueue([*late, *begun, *(job for job in jobs if not job.resumed)])
+
+    async def _is_tidied(self, job: Job) -> bool:
+        """Tidy up behind an import that was done; False where the disk refuses: a worker tries until it does not.
+
+        Where the disk does not answer it goes on beside.
+        """
+        job.done = True
+        task = asyncio.create_task(self._tidy_up(job))
+        await asyncio.wait([task], timeout=TIDY_S)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return True
+        return task.result()
+
+    async def _tidy_up(self, job: Job) -> bool:
+        try:
+            await self._steps[-1](self._tools, job)
+        except (Unwritable, OSError) as error:
+            log.warning("the import of pending model %d is tidied up later: %s", job.pending, error)
+            return False
+        return True
 
     def start(self) -> None:
         """Start working."""
@@ -100,9 +125,10 @@ class Importer:
         """Stop; what is under way goes on at the next start."""
         for job in self._running.values():
             job.stop.set()
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        ending = [*self._workers, *self._tasks]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
 
     # Asking ---------------------------------------------------------------------------------------------
 
@@ -199,14 +225,25 @@ class Importer:
                 self._wake.clear()
                 await self._wake.wait()
             job = self._queue.popleft()
-            try:
-                await self._run(job)
-            except Exception as error:
-                # The outermost edge of a worker: whoever waits must hear of it, and the next import must run.
-                log.exception("the import of pending model %d could not be ended", job.pending)
-                waiter = self._waiters.pop(job.op, None)
-                if waiter is not None and not waiter.done():
-                    waiter.set_exception(error)
+            task = asyncio.create_task(self._to_its_end(job), name=f"import-of-{job.pending}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            while not task.done() and not self._hangs(job):
+                await asyncio.wait([task], timeout=LOOK_EVERY_S)
+
+    def _hangs(self, job: Job) -> bool:
+        """Tell whether an import waits for a file system that does not answer: it waits on, and others go on."""
+        return not all(self._tools.answers(path) for path in job.busy)
+
+    async def _to_its_end(self, job: Job) -> None:
+        try:
+            await self._run(job)
+        except Exception as error:
+            # The outermost edge of an import: whoever waits must hear of it, and the next one must run.
+            log.exception("the import of pending model %d could not be ended", job.pending)
+            waiter = self._waiters.pop(job.op, None)
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(error)
 
     async def _run(self, job: Job) -> None:
         self._running[job.op] = job
@@ -227,15 +264,16 @@ class Importer:
 
     async def _through(self, job: Job) -> None:
         try:
-            if job.resumed:
+            if job.resumed and not job.done:
                 await take_up(self._tools, job)
-            for step in self._steps[AFTER_PLAN if job.resumed else 0 :]:
+            for step in self._steps[-1 if job.done else AFTER_PLAN if job.resumed else 0 :]:
                 await self._persist(job, partial(step, self._tools, job))
                 if job.stop.is_set() and job.plan is None:
                     raise Withdrawn("cancelled")
         except ImportStopped as stopped:
             await self._end(job, stopped)
         else:
+            await self._persist(job, self._library.caught_up)
             self._tell(job, job.position)
             if job.planned.status == "imported":
                 await self._imported(job.planned.model)
@@ -245,6 +283,7 @@ class Importer:
             written = await self._library.write(
                 lambda db: Decision(end_of(db, job.op, job.pending, stopped)), actor=job.actor, action=job.action
             )
+            await self._library.caught_up()
             self._tell(job, written.position)
 
         await self._persist(job, write)
@@ -260,7 +299,7 @@ class Importer:
                 await act()
             except (Unwritable, OSError) as error:
                 if isinstance(error, OSError) and job.plan is None:
-                    raise
+                    raise Failed(f"the disk refused ({error.strerror or error}); see to it and try again") from error
                 log.warning("import of pending model %d waits: %s", job.pending, error)
                 waiter = self._waiters.pop(job.op, None)
                 if waiter is not None and not waiter.done():

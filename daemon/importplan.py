@@ -131,8 +131,14 @@ def type_of(status: Status, asked: str | None, subject: Pending, known: Model | 
 
 
 def facts_of(db: apsw.Connection, done: Done) -> list[New]:
-    """Give every event that a completed import appends, with what people wrote until now. Raises `PictureChanged`."""
+    """Give every event that a completed import appends, with what people wrote until now. Raises `PictureChanged`.
+
+    None where they were appended before, and something failed behind them.
+    """
     planned = done.planned
+    record = imports.get(db, planned.op)
+    if record is not None and record.state == "completed":
+        return []
     events: list[New] = []
     subject = pending.get(db, planned.pending)
     if subject is not None and planned.status in BRINGS:

@@ -25,7 +25,7 @@ from ..projections.models import Location
 from ..projections.pending import Pending
 from . import hashing, place, trash
 from .busy import Busy
-from .hashing import FileChanged, ReadingStopped
+from .hashing import FileChanged, NotRegular, ReadingStopped
 from .header import read_header, summary
 from .imagestore import ImageStore
 from .importplan import (
@@ -43,6 +43,7 @@ from .importplan import (
 )
 from .library import Library
 from .pictures import Picture, PictureRefused, inspect, write_tiers
+from .probe import open_for_writing
 from .roots import Root, as_file, every, is_here, of_path
 from .scan import Seen, stat_file
 
@@ -61,6 +62,8 @@ class Tools:
     data: str
     order: Callable[[str], Sequence[str]]
     take_picture: Callable[[int], Awaitable[None]]
+    answers: Callable[[str], bool] = lambda _path: True
+    """Whether the file system of a path answers, as far as is known without touching it."""
 
 
 @dataclass(slots=True)
@@ -80,8 +83,11 @@ class Job:
     sha256: str = ""
     plan: ImportPlanned | None = None
     resumed: bool = False
+    done: bool = False
+    """All of it is in the log; only tidying up is left."""
     token: str | None = None
     promoted: str | None = None
+    sequence: int = 0
     picture: Picture | None = None
     picture_at: int | None = None
     placed: File | None = None
@@ -114,6 +120,8 @@ async def check(tools: Tools, job: Job) -> None:
     job.subject = pending.get(tools.library.db, job.pending)
     found = job.file
     path = to_path(found.path)
+    if not tools.answers(path):
+        raise Failed("the file system of its folder does not answer; try again when it does")
     _claim(tools, job, path)
     if found.state != "waiting":
         raise Failed("its file is missing; put it back, or dismiss the pending model")
@@ -161,6 +169,7 @@ async def _hash(busy: Busy, path: str, told: Callable[[int], None], stop: thread
 
 async def plan(tools: Tools, job: Job) -> None:
     """Decide between new and known, and write down what will be done to the disk."""
+    await tools.library.caught_up()
     found, db = job.file, tools.library.db
     known = models.locations(db, job.sha256)
     elsewhere = await asyncio.to_thread(_lies_elsewhere, known, every(db), found.path)
@@ -187,6 +196,7 @@ async def make_pictures(tools: Tools, job: Job) -> None:
     if job.planned.status not in BRINGS:
         return
     await tools.take_picture(job.pending)
+    await tools.library.caught_up()
     subject = pending.get(tools.library.db, job.pending)
     _discard_picture(tools, job)
     if subject is None or subject.picture is None:
@@ -217,21 +227,26 @@ async def place_file(tools: Tools, job: Job) -> None:
     except (place.NotPlaced, trash.TrashUnavailable, ReadingStopped) as error:
         raise Failed(str(error)) from error
     except OSError as error:
+        if await asyncio.to_thread(_has_left, planned):
+            job.resumed = True  # it was moved, and the disk did not confirm it: only going on leaves nothing half
+            raise
         raise Failed(f"the file could not be moved ({error.strerror or error}); nothing was changed") from error
 
 
 async def complete(tools: Tools, job: Job) -> None:
     """Write all that follows as one durable step, the picture in its place by then."""
     while True:
-        sequence = await _promote(tools, job)
-        done = Done(job.planned, job.type, job.picture_at, job.picture, sequence, job.placed)
+        await tools.library.caught_up()
+        await _promote(tools, job)
+        done = Done(job.planned, job.type, job.picture_at, job.picture, job.sequence, job.placed)
         try:
             await _decide(tools, job, lambda db, done=done: Decision(facts_of(db, done)))
         except PictureChanged:
             await make_pictures(tools, job)
             continue
-        if job.promoted is not None:
-            tools.store.settle(job.planned.model, sequence)
+        if job.promoted is not None:  # without a picture now, where the one that came meanwhile cannot be shown
+            end = tools.store.withdraw if job.picture is None else tools.store.settle
+            end(job.planned.model, job.sequence)
         return
 
 
@@ -239,6 +254,7 @@ async def tidy(tools: Tools, job: Job) -> None:
     """Remove what the import leaves behind: the source of a copy, and the original of the picture."""
     planned = job.planned
     if planned.copies and planned.target is not None:
+        await tools.library.caught_up()
         location = models.location(tools.library.db, planned.target)
         try:
             await asyncio.to_thread(_remove_source, planned, location)
@@ -326,7 +342,7 @@ async def _with_target(tools: Tools, job: Job, planned: ImportPlanned, wanted: s
         try:
             target, copies = await asyncio.to_thread(_room_for, to_path(planned.file.path), wanted, root, taken)
             if copies:
-                place.require_space(os.path.dirname(target), planned.file.size)
+                await asyncio.to_thread(place.require_space, os.path.dirname(target), planned.file.size)
         except (OSError, place.NotPlaced) as error:
             raise Failed(f"it cannot go to {hashing.named(os.path.dirname(wanted))} ({error})") from error
         if target not in tools.busy.paths - job.busy:
@@ -442,16 +458,15 @@ def _discard_picture(tools: Tools, job: Job) -> None:
     job.token = job.picture = job.picture_at = None
 
 
-async def _promote(tools: Tools, job: Job) -> int:
+async def _promote(tools: Tools, job: Job) -> None:
     """Bring the picture to its place under the model's next number, once: only then can the log tell of it.
 
     Where the log then does not, the picture is taken back at the next start, or gives way to the next one.
     """
-    sequence = images.next_sequence(tools.library.db, job.planned.model)
     if job.picture is not None and job.token is not None and job.promoted != job.token:
-        await asyncio.to_thread(tools.store.promote, job.token, job.planned.model, sequence)
+        job.sequence = images.next_sequence(tools.library.db, job.planned.model)
+        await asyncio.to_thread(tools.store.promote, job.token, job.planned.model, job.sequence)
         job.promoted = job.token
-    return sequence
 
 
 # The file ---------------------------------------------------------------------------------------------
@@ -460,6 +475,7 @@ async def _promote(tools: Tools, job: Job) -> int:
 def _to_trash(planned: ImportPlanned) -> None:
     where = _trash_place(planned)
     if trash.state(where) == "moved":
+        trash.confirm(where)
         return
     _must_still_be(planned)
     record = trash.Record(
@@ -506,13 +522,36 @@ def _bring(job: Job, told: Callable[[int], None]) -> None:
     assert planned.target is not None
     source, target = to_path(planned.file.path), to_path(planned.target)
     if job.resumed and (_lies_there(planned) or place.finish_rename(source, target)):
+        place.confirm(source, target)
         return
     _must_still_be(planned)
+    if job.resumed:
+        _clear_reservation(planned, target)
     if planned.copies:
         part = _part(planned, target)
         place.copy_verified(source, part, target, expected_sha256=planned.model, progress=told, stop=job.stop)
     else:
         place.rename_no_replace(source, target)
+
+
+def _clear_reservation(planned: ImportPlanned, target: str) -> None:
+    """Remove the empty file with which a killed `place.reserve_and_rename` took the name; nobody writes to that."""
+    with suppress(FileNotFoundError, NotRegular):
+        with hashing.open_regular(target) as file:
+            empty = os.fstat(file.fileno()).st_size == 0 and not os.path.islink(target)
+            ours = empty and planned.file.size > 0 and not open_for_writing(file.fileno())
+        if ours:
+            os.unlink(target)
+
+
+def _has_left(planned: ImportPlanned) -> bool:
+    """Tell whether the file has its new place already, though the disk had something to say against it."""
+    try:
+        if planned.trash is not None:
+            return trash.state(_trash_place(planned)) == "moved"
+        return planned.target is not None and _lies_there(planned)
+    except (OSError, ReadingStopped):
+        return False
 
 
 def _put_back(planned: ImportPlanned) -> None:
@@ -558,14 +597,7 @@ def _must_still_be(planned: ImportPlanned) -> None:
 
 
 def _is_recoverable(planned: ImportPlanned) -> bool:
-    if _is_the_file(_seen_or_none(to_path(planned.file.path)), planned.file):
-        return True
-    try:
-        if planned.trash is not None:
-            return trash.state(_trash_place(planned)) == "moved"
-        return planned.target is not None and _lies_there(planned)
-    except (OSError, ReadingStopped):
-        return False
+    return _is_the_file(_seen_or_none(to_path(planned.file.path)), planned.file) or _has_left(planned)
 
 
 def _remove_source(planned: ImportPlanned, location: Location | None) -> None:

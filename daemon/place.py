@@ -75,12 +75,14 @@ def rename_exclusively(source: str, target: str) -> None:
 def link_and_unlink(source: str, target: str) -> None:
     """Rename by a second name and the removal of the first: NFS and macOS.
 
-    Killed between the two, both names stay: see `finish_rename`.
+    Killed between the two, both names stay: see `finish_rename`. The second is durable before the first goes: else a
+    power cut could take both.
     """
     if sys.platform == "win32":
         raise _not_known()
     os.link(source, target, follow_symlinks=False)
     try:
+        fsync_dir(os.path.dirname(target))
         os.unlink(source)
     except OSError:
         os.unlink(target)
@@ -141,9 +143,20 @@ def finish_rename(source: str, target: str) -> bool:
             return False
     except FileNotFoundError:
         return False
+    fsync_dir(os.path.dirname(target))
     os.unlink(source)
     fsync_dir(os.path.dirname(source))
     return True
+
+
+def confirm(source: str, target: str) -> None:
+    """Make the move of a file durable that was done before a crash: what did it may not have come to that.
+
+    Raises `OSError` where the disk does not confirm it.
+    """
+    fsync_dir(os.path.dirname(target))
+    if os.path.isdir(os.path.dirname(source)):  # a dropped folder may be gone by now, and with it the name
+        fsync_dir(os.path.dirname(source))
 
 
 def _first_that_works(ways: Sequence[Way], source: str, target: str) -> None:
@@ -203,8 +216,8 @@ def copy_verified(
         status = os.fstat(file.fileno())
         size = status.st_size
         require_space(folder, size)
-        with _no_space_said_plainly(folder, size), _removed_on_failure(part):
-            with _created(part) as fd:
+        with _removed_on_failure(part):
+            with _no_space_said_plainly(folder, size), _created(part) as fd:
                 found = _copy(file, status, fd, write, progress=lambda done: progress(done // 2), stop=stop)
                 _must_match(source, "it changed, so import it again", expected_sha256, found)
                 written = hash_file(part, progress=lambda done: progress((size + done) // 2), stop=stop).sha256

@@ -1,26 +1,21 @@
 """Handlers for pending models and their import."""
 
 import asyncio
-import os
-import secrets
 from typing import Any
 
 from aiohttp import web
 
-from ..events.catalog import FileTrashed
-from ..events.log import now_ms
-from ..events.pathtext import to_path, to_text
+from ..events.pathtext import to_path
 from ..projections import library, pending
-from . import edits, trash
+from . import dismissing, edits
 from .edits import canonical
 from .header import read_tensors
 from .http import ApiError, answer, how, limit_of, number, one, problem, read_body, read_raw, version_of
 from .importer import Ended, Wish
-from .roots import Root, every, of_path
-from .scan import stat_file
 from .services import Services
 from .shapes import ImportBody, PendingPatch
 
+PATIENCE_S = 5.0  # for a file that is read while somebody waits for the answer
 MOST_TENSORS = 20_000  # shown of one file; the largest models in use have about 5,000
 
 
@@ -41,7 +36,7 @@ async def _whole(services: Services, number_: int) -> dict[str, Any]:
     card, found = pending.card(db, number_), pending.get(db, number_)
     if card is None or found is None:
         raise ApiError(404, f"there is no pending model {number_}; list them with `hikazed pending`")
-    tensors = await asyncio.to_thread(_tensors, to_path(found.path))
+    tensors = await _tensors_of(services, to_path(found.path))
     return card | {
         "description": found.texts.description,
         "community_links": found.texts.community_links,
@@ -51,6 +46,17 @@ async def _whole(services: Services, number_: int) -> dict[str, Any]:
         "tensors": tensors,
         "version": found.version,
     }
+
+
+async def _tensors_of(services: Services, path: str) -> list[dict[str, Any]]:
+    """Read which tensors a file holds; none where that cannot be read now, on a disk that does not answer perhaps."""
+    if not services.tools.answers(path):
+        return []
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await asyncio.to_thread(_tensors, path)
+    except TimeoutError:
+        return []
 
 
 def _tensors(path: str) -> list[dict[str, Any]]:
@@ -78,52 +84,15 @@ async def dismiss(services: Services, request: web.Request) -> web.Response:
     """Send a pending model away: a dropped file to the trash, one in place out of sight."""
     number_, ways = _id(request), how(request)
     found = pending.get(services.library.db, number_)
-    if found is None:  # a repetition is answered as the first time, everything else is refused
-        written = await services.library.write(lambda db: edits.dismiss(db, number_, None), **ways)
-        return answer({"position": written.position})
-    path = to_path(found.path)
-    if path in services.tools.busy.paths:
-        raise ApiError(409, "it is being imported now; cancel the import first, or wait for it")
-    services.tools.busy.paths.add(path)
+    if found is not None and not found.in_place and not services.tools.answers(to_path(found.path)):
+        raise ApiError(409, "the file system of its folder does not answer; try again when it does")
     try:
-        trashed = None
-        if not found.in_place and found.state == "waiting":
-            roots = every(services.library.db)
-            trashed = await asyncio.to_thread(_to_trash, services.data, roots, found)
-        try:
-            written = await services.library.write(lambda db: edits.dismiss(db, number_, trashed), **ways)
-        except BaseException:
-            if trashed is not None:
-                await asyncio.to_thread(_put_back, trashed)
-            raise
-    finally:
-        services.tools.busy.paths.discard(path)
-    services.observer.look_again([path])
+        written = await dismissing.dismiss(services.library, services.tools.busy, services.data, number_, **ways)
+    except dismissing.NotNow as error:
+        raise ApiError(409, str(error)) from error
+    if found is not None:
+        services.observer.look_again([to_path(found.path)])
     return answer({"position": written.position})
-
-
-def _to_trash(data: str, roots: list[Root], found: pending.Pending) -> FileTrashed | None:
-    path = to_path(found.path)
-    root = of_path(roots, path)
-    seen = stat_file(path)
-    if seen is not None and (seen.size, seen.mtime_ns) != (found.size, found.mtime_ns):
-        raise ApiError(409, "its file has changed since it was found; look at it again in a moment")
-    if seen is None:
-        return None  # there is nothing left to move
-    planned = trash.plan(path, data, root.path if root else os.path.dirname(path), secrets.token_hex(8))
-    record = trash.Record(path=found.path, size=found.size, trashed_at=now_ms(), reason="dismissed")
-    try:
-        trash.move(planned, record)
-    except FileNotFoundError:
-        return None  # somebody was quicker: there is nothing left to move
-    return FileTrashed(to_text(planned.entry), found.path, found.root, found.size, "dismissed", found.id)
-
-
-def _put_back(trashed: FileTrashed) -> None:
-    """The log could not be told: the file goes back to where it was."""
-    entry = trash.read_entry(to_path(trashed.trash))
-    if entry is not None:
-        trash.restore(entry)
 
 
 async def import_models(services: Services, request: web.Request) -> web.Response:

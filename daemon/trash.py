@@ -18,12 +18,13 @@ import msgspec
 
 from ..events.pathtext import to_path
 from .hashing import NotRegular, named, open_regular
+from .place import confirm as confirm_move
 from .place import finish_rename, free_name, fsync_dir, make_folder, rename_no_replace, same_filesystem
 
 FOLDER_IN_ROOT = ".hikaze-trash"
 """Name of a trash folder outside the data folder: the scanner passes it by, wherever it is."""
 
-_FOLDER_IN_DATA = "trash"
+FOLDER_IN_DATA = "trash"
 _RECORD = "record.json"
 _RECORD_BEING_WRITTEN = ".record.json.part"
 _LARGEST_RECORD = 1 << 20
@@ -38,7 +39,8 @@ class TrashUnavailable(Exception):
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the trash knows of a file; unknown fields of a later version are passed over when read.
 
-    `path` is text as `events.pathtext` writes it, `size` bytes, `trashed_at` ms since 1970 UTC.
+    `path` is text as `events.pathtext` writes it, `size` bytes, `trashed_at` ms since 1970 UTC. `pending` is the
+    number of a pending model that was dismissed.
     """
 
     path: str
@@ -46,6 +48,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     trashed_at: int
     reason: str
     sha256: str | None = None
+    pending: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,24 @@ def move(planned: Planned, record: Record) -> None:
         ) from error
 
 
+def settle(planned: Planned) -> bool:
+    """Tell whether a move that a crash cut short was done; one that was not is taken back. Raises `OSError`."""
+    if state(planned) == "moved":
+        confirm(planned)
+        return True
+    if os.path.lexists(planned.file):  # a second name of the file, or empty: see `_is_half_moved`
+        os.unlink(planned.file)
+    _remove_entry(planned.entry)
+    return False
+
+
+def confirm(planned: Planned) -> None:
+    """Make a move durable that was done before a crash. Raises `OSError` where the disk does not confirm it."""
+    confirm_move(planned.source, planned.file)
+
+
 def _candidates(path: str, data_dir: str, root: str) -> Iterator[str]:
-    yield os.path.join(data_dir, _FOLDER_IN_DATA)
+    yield os.path.join(data_dir, FOLDER_IN_DATA)
     yield os.path.join(root, FOLDER_IN_ROOT)
     folder, file = PurePath(root), PurePath(path)
     if file.is_relative_to(folder):
@@ -200,6 +219,29 @@ def entries(folder: str) -> list[Entry]:
     except FileNotFoundError:
         return []
     return [entry for trash_id in ids if (entry := read_entry(os.path.join(folder, trash_id))) is not None]
+
+
+def records(folder: str) -> Iterator[tuple[str, Record]]:
+    """Give (folder of the entry, record) of every record in a trash folder, whether a file lies beside it or not.
+
+    An entry of which a crash left nothing but the beginning is removed: call it before anything goes to the trash.
+    """
+    try:
+        ids = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for entry in (os.path.join(folder, trash_id) for trash_id in ids):
+        if (record := _read_record(os.path.join(entry, _RECORD))) is not None:
+            yield entry, record
+        elif not _names_in(entry) - {_RECORD_BEING_WRITTEN}:
+            _remove_entry(entry)
+
+
+def _names_in(entry: str) -> set[str]:
+    try:
+        return set(os.listdir(entry))
+    except OSError:
+        return {entry}  # no folder of ours, or none that we may look into
 
 
 def read_entry(folder: str) -> Entry | None:

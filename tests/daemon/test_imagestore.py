@@ -111,3 +111,48 @@ def test_originals_of_pending_models(store: ImageStore, tmp_path: Path) -> None:
     assert os.listdir(store.pending_folder) == ["1.jpg"]
     assert picture.exists()
     assert os.stat(store.pending_path(1, ".jpg")).st_mode & 0o777 == 0o600
+
+
+def test_scaffolding_that_the_disk_holds_on_to(store: ImageStore) -> None:
+    """What is done stays done where a marker or a left-over cannot be removed: the next start sees to that."""
+    token = stage(store)
+    store.promote(token, SHA, 0)
+    marker = Path(store.staging, f"{SHA}_0.intent")
+    marker.unlink()
+    for stubborn in (marker, Path(store.incoming(token))):
+        stubborn.mkdir()  # a folder is what no `unlink` removes, whoever asks
+
+    store.settle(SHA, 0)
+    store.discard(token)
+
+    assert in_place(store) == list(TIERS)
+
+
+def test_a_removal_that_the_disk_refuses(store: ImageStore) -> None:
+    """Its marker stays, and the next start takes the picture away."""
+    store.promote(stage(store), SHA, 0)
+    store.settle(SHA, 0)
+    store.doom(SHA, 0)
+    Path(store.removed).touch()  # there can be no folder of this name
+    store.take_away(SHA, 0)
+    assert staged(store) == [f"{SHA}_0.removal"]
+
+    os.unlink(store.removed)
+    store.recover(lambda _sha, _seq: False, lambda _number: None)
+
+    assert (in_place(store), staged(store)) == ([], [])
+
+
+def test_a_refused_picture_that_the_disk_holds_on_to(store: ImageStore) -> None:
+    """Its marker stays, and the next start takes back what is left of it."""
+    store.promote(stage(store), SHA, 0)
+    low = Path(store.path(SHA, 0, "low"))
+    low.unlink()
+    low.mkdir()
+    store.withdraw(SHA, 0)
+    assert staged(store) == [f"{SHA}_0.intent"]
+
+    low.rmdir()
+    store.recover(lambda _sha, _seq: False, lambda _number: None)
+
+    assert (in_place(store), staged(store)) == ([], [])

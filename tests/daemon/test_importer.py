@@ -1,8 +1,10 @@
 """The import, from the wish to the model: its steps, its queue, and what is left when something goes wrong."""
 
 import asyncio
+import errno
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -305,6 +307,51 @@ def test_a_log_that_cannot_be_written(tmp_path: Path, moment: str) -> None:
     run(tmp_path, play, steps=before(moment, fail))
 
 
+def test_what_follows_an_import_fails(tmp_path: Path) -> None:
+    """The disk refuses something after all was written: it is tried again, and nothing is written twice."""
+    failures = iter([True, True, False])
+
+    async def complete(tools: Tools, job: Job) -> None:
+        await ingest.complete(tools, job)
+        if next(failures, False):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def play(at: Home) -> None:
+        put_picture(at.drop / "a.png")
+        number = await at.see(put_model(at.drop / "a.safetensors", 1))
+        with pytest.raises(OSError, match="Input/output"):
+            await at.bring_in(number)
+        await at.until(lambda: not at.importer.under_way()["running"])
+
+        assert len(await at.events("import-completed", "model-imported", "location-found", "image-added")) == 4
+        assert at.states(sha_of(1)) == {str(at.loras / "a.safetensors"): False}
+        assert os.listdir(at.store.staging) == []
+
+    run(tmp_path, play, steps=[complete if step is ingest.complete else step for step in STEPS])
+
+
+@pytest.mark.parametrize("name", ["check", "hash_content", "plan"])
+def test_a_disk_that_refuses_before_anything_is_done(tmp_path: Path, name: str) -> None:
+    """The import fails and says that it was the disk; it can be asked for again."""
+    failures = iter([True])
+
+    async def fail(_tools: Tools, _job: Job) -> None:
+        if next(failures, False):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def play(at: Home) -> None:
+        number = await at.see(put_model(at.drop / "a.safetensors", 1))
+        ended = await at.bring_in(number)
+
+        assert (ended.state, ended.reason) == (
+            "failed",
+            "the disk refused (Input/output error); see to it and try again",
+        )
+        assert (await at.bring_in(number)).state == "completed"
+
+    run(tmp_path, play, steps=before(name, fail))
+
+
 def test_a_file_that_changes_while_it_is_hashed(tmp_path: Path) -> None:
     """The import fails and leaves all as it was; nothing is known by a wrong hash."""
 
@@ -421,6 +468,36 @@ def test_an_interrupted_import_is_finished(tmp_path: Path, request: Any, step: s
     run(tmp_path, second, models_at=models_at)
 
 
+def test_tidying_up_that_the_disk_refuses_at_the_start(tmp_path: Path, other_disk: Path) -> None:
+    """The start does not fail for it: it is done later, and till then the source of a copy is no new model."""
+    failures = iter([True, True, False])
+
+    async def never(_tools: Tools, _job: Job) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def fail(_tools: Tools, _job: Job) -> None:
+        if next(failures, False):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def first(at: Home) -> None:
+        await at.importer.many([await at.see(put_model(at.drop / "a.safetensors", 1))], Wish(), **HINTS)
+        await reached.wait()
+
+    async def second(at: Home) -> None:
+        assert (at.drop / "a.safetensors").exists()
+        await at.until(lambda: not imports.untidied(at.db))
+        await at.until(lambda: not at.busy.paths)
+
+        assert list(at.drop.iterdir()) == []
+        assert pending.waiting(at.db) == []
+        assert len(await at.events("pending-found")) == len(await at.events("import-tidied")) == 1
+
+    reached = asyncio.Event()
+    run(tmp_path, first, steps=before("tidy", never), models_at=other_disk)
+    run(tmp_path, second, steps=before("tidy", fail), models_at=other_disk)
+
+
 def test_an_interrupted_import_whose_file_is_gone(tmp_path: Path, other_disk: Path) -> None:
     """It fails, says so, and removes what it had begun to copy."""
 
@@ -444,3 +521,50 @@ def test_an_interrupted_import_whose_file_is_gone(tmp_path: Path, other_disk: Pa
     reached = asyncio.Event()
     run(tmp_path, first, steps=before("place_file", never), models_at=other_disk)
     run(tmp_path, second, models_at=other_disk)
+
+
+@pytest.mark.parametrize("theirs", [b"", b"somebody's"])
+def test_a_name_that_was_reserved_before_a_crash(tmp_path: Path, theirs: bytes) -> None:
+    """The empty file with which the name was taken gives way to the model; a file of somebody else never does."""
+
+    async def never(_tools: Tools, job: Job) -> None:
+        Path(job.planned.target or "").write_bytes(theirs)
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def first(at: Home) -> None:
+        await at.importer.many([await at.see(put_model(at.drop / "a.safetensors", 1))], Wish(), **HINTS)
+        await reached.wait()
+
+    async def second(at: Home) -> None:
+        await at.until(lambda: not imports.unfinished(at.db) and not imports.untidied(at.db))
+
+        name = "a (2).safetensors" if theirs else "a.safetensors"
+        assert at.states(sha_of(1)) == {str(at.loras / name): False}
+        assert len(list(at.loras.iterdir())) == 1 + bool(theirs)
+
+    reached = asyncio.Event()
+    run(tmp_path, first, steps=before("place_file", never))
+    run(tmp_path, second)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who writes to a file is known by its lease, which Linux has")
+def test_a_reserved_name_that_somebody_writes_to(tmp_path: Path) -> None:
+    """An empty file that is open for writing is not taken for ours."""
+
+    async def never(_tools: Tools, _job: Job) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def first(at: Home) -> None:
+        await at.importer.many([await at.see(put_model(at.drop / "a.safetensors", 1))], Wish(), **HINTS)
+        await reached.wait()
+
+    async def second(at: Home) -> None:
+        await at.until(lambda: not imports.unfinished(at.db) and not imports.untidied(at.db))
+        assert at.states(sha_of(1)) == {str(at.loras / "a (2).safetensors"): False}
+
+    reached = asyncio.Event()
+    run(tmp_path, first, steps=before("place_file", never))
+    with (tmp_path / "loras" / "a.safetensors").open("wb"):
+        run(tmp_path, second)

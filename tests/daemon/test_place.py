@@ -15,6 +15,7 @@ from hikaze.daemon.place import (
     WAYS,
     ContentDiffers,
     NoSpace,
+    confirm,
     copy_verified,
     finish_rename,
     free_name,
@@ -480,3 +481,15 @@ def test_fsync_of_a_folder(tmp_path: Path):
     fsync_dir(str(tmp_path))
     with pytest.raises(FileNotFoundError):
         fsync_dir(str(tmp_path / "none"))
+
+
+def test_a_move_is_confirmed_after_a_crash(tmp_path: Path) -> None:
+    """The folders on both sides are made durable; the one it came from may be gone, the one it lies in may not."""
+    (tmp_path / "there").mkdir()
+    target = str(tmp_path / "there" / "a")
+
+    confirm(str(tmp_path / "a"), target)
+    confirm(str(tmp_path / "gone" / "a"), target)
+
+    with pytest.raises(FileNotFoundError):
+        confirm(str(tmp_path / "a"), str(tmp_path / "gone" / "a"))

@@ -436,3 +436,43 @@ def test_entries_pass_over_what_is_none(planned: Planned, data: Path, model: str
     record_written(Planned(model, str(data / "trash/t0"), "", str(data / "trash/t0/record.json")))
 
     assert [entry.file for entry in trash.entries(str(data / "trash"))] == [planned.file]
+
+
+@pytest.mark.parametrize("left", ["record", "second name", "reservation"])
+def test_a_move_that_was_not_done_is_taken_back(planned: Planned, model: str, data: Path, left: str):
+    """Whatever a crash left in the trash beside a file that is still in its place, settling removes it."""
+    trash.move(planned, record_of(model))
+    os.rename(planned.file, model)
+    if left == "second name":
+        os.link(model, planned.file)
+    elif left == "reservation":
+        Path(planned.file).touch()
+
+    assert trash.settle(planned) is False
+
+    assert Path(model).read_bytes() == b"model"
+    assert os.listdir(data / "trash") == []
+
+
+def test_a_move_that_was_done_is_settled(planned: Planned, model: str):
+    """It stays done."""
+    trash.move(planned, record_of(model))
+
+    assert trash.settle(planned) is True
+    assert Path(planned.file).read_bytes() == b"model"
+
+
+def test_the_records_of_a_trash_folder(planned: Planned, model: str, data: Path):
+    """All are told, with and without their file; what was begun and has none is removed, what is not ours stays."""
+    folder = data / "trash"
+    trash.move(planned, record_of(model))
+    os.rename(planned.file, model)
+    for name in ("empty", "begun", "foreign"):
+        (folder / name).mkdir()
+    (folder / "begun" / ".record.json.part").write_text("{")
+    (folder / "foreign" / "kept.txt").write_text("kept")
+    (folder / "file").write_text("kept")
+
+    assert list(trash.records(str(folder))) == [(planned.entry, record_of(model))]
+    assert sorted(os.listdir(folder)) == ["file", "foreign", "t1"]
+    assert list(trash.records(str(data / "none"))) == []
