@@ -2,15 +2,19 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
-from .library import TYPE, Library, small_safetensors
+from .library import TYPE, Library, put_file
+from .taken import is_stopped
 
 PENDING = "/api/migration/pending_models?limit=1"  # newest first
 
@@ -60,6 +64,22 @@ class Daemon(AbstractContextManager["Daemon"]):
         """The number of the process."""
         return self._process.pid
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Hold it still for a while, as a machine that sleeps or is overloaded does."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            while not is_stopped(self.pid):
+                time.sleep(0.001)
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it as a power cut would end the process: at once, wherever it is."""
+        self._process.kill()
+        self._process.wait()
+
     def client(self) -> "Client":
         """Connect to it."""
         return Client(self._socket)
@@ -85,28 +105,36 @@ class Client(AbstractContextManager["Client"]):
 
     def get(self, target: str) -> bytes:
         """Give the body of an answer; raises RuntimeError for another status than 200."""
-        self._socket.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        status, length = self._file.readline(), 0
-        while (line := self._file.readline()) not in (b"\r\n", b""):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        body = self._file.read(length)
-        if b" 200 " not in status:
-            raise RuntimeError(f"GET {target}: {status!r} {body[:500]!r}")
+        status, body = self._ask(target)
+        if status != 200:
+            raise RuntimeError(f"GET {target}: {status} {body[:500]!r}")
         return body
 
     def json(self, target: str) -> Any:
         """Give the body of an answer, decoded."""
         return json.loads(self.get(target))
 
+    def at_path(self, path: str) -> Any:
+        """Give what is known at a path: `{"model": ..., "pending": ...}`, or None."""
+        target = f"/api/models?path={quote(path)}"
+        status, body = self._ask(target)
+        if status not in (200, 404):
+            raise RuntimeError(f"GET {target}: {status} {body[:500]!r}")
+        return json.loads(body) if status == 200 else None
+
+    def _ask(self, target: str) -> tuple[int, bytes]:
+        self._socket.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        status, length = self._file.readline(), 0
+        while (line := self._file.readline()) not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        return int(status.split(b" ")[1]), self._file.read(length)
+
 
 def put_unknown_file(library: Library, number: int) -> str:
     """Put a file nobody knows into the model root; gives its path."""
-    path = os.path.join(library.root, f"unknown_{number}.safetensors")
-    with open(path, "wb") as file:
-        file.write(small_safetensors(number))
-    return path
+    return put_file(library.root, f"unknown_{number}", number)
 
 
 def wait_until_pending(client: Client, path: str, *, pause: float, at_most: float = 60.0) -> float:

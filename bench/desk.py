@@ -15,6 +15,7 @@ from .library import Library, make
 
 MODELS = 100_000
 FEW_MODELS = 10_000
+FEWEST_MODELS = 1_000
 
 
 class Desk(AbstractContextManager["Desk"]):
@@ -60,6 +61,11 @@ class Desk(AbstractContextManager["Desk"]):
     def small(self) -> Library:
         """The same with 10,000."""
         return self._library("small", self.scaled(FEW_MODELS))
+
+    @cached_property
+    def tiny(self) -> Library:
+        """The same with 1,000."""
+        return self._library("tiny", self.scaled(FEWEST_MODELS))
 
     def _library(self, name: str, models: int) -> Library:
         self.tell(f"making a library of {models:,} models with their files")

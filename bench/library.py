@@ -21,6 +21,7 @@ COMMON_TAG, RARE_TAG = 1, 2
 RARE = 20  # models that carry the rare tag
 TYPE = "loras"
 MODEL_ROOT, DROP_ROOT = 1, 2
+SMALLEST = 8  # bytes of a safetensors file: with less it counts as a download that goes on
 
 _ADJECTIVES = ("amber", "blue", "calm", "dark", "eager", "frozen", "gentle", "hollow", "iron", "jade", "keen", "lunar")
 _NOUNS = ("anime", "castle", "dress", "eyes", "forest", "ghost", "hair", "ink", "jacket", "knight", "lake", "portrait")
@@ -98,6 +99,14 @@ def small_safetensors(number: int) -> bytes:
     return len(text).to_bytes(8, "little") + text + bytes(256)
 
 
+def put_file(folder: str, name: str, number: int) -> str:
+    """Write a small safetensors file into a folder; gives its path."""
+    path = os.path.join(folder, f"{name}.safetensors")
+    with open(path, "wb") as file:
+        file.write(small_safetensors(number))
+    return path
+
+
 def _make_files(root: str, models: int) -> list[str]:
     paths: list[str] = []
     for number in range(models):
@@ -106,7 +115,7 @@ def _make_files(root: str, models: int) -> list[str]:
             os.mkdir(folder)
         path = os.path.join(folder, f"{name_of(number).replace(' ', '_')}.safetensors")
         with open(path, "wb") as file:
-            file.write(bytes(1 + number % 100))
+            file.write(bytes(SMALLEST + number % 100))
         paths.append(path)
     return paths
 
