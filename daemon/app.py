@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from importlib.metadata import version
 from typing import TextIO
 
@@ -19,9 +19,11 @@ from ..events.log import LogError
 from ..events.pathtext import shown, to_text
 from ..events.writer import Unwritable
 from ..projections import images, pending
-from . import comfyui, roots
+from . import comfyui, dismissing, exchange, roots
 from .access import Codes
 from .config import Config, ConfigError
+from .disks import Disks
+from .far import FarDisks
 from .folders import Plan, folders_of, refuse_network_folder
 from .gallery import Gallery
 from .imagestore import ImageStore
@@ -32,23 +34,52 @@ from .library import Library
 from .listen import CannotStart, is_same_user, is_trusted, listen
 from .notify import Notifier
 from .observer import Observer
+from .patience import Pool
 from .routes_system import page_files
 from .services import Services
 from .terminal import inert
+from .watch import Hint, Watcher
 
 if sys.platform != "win32":
     import resource
 
+HintSource = Callable[[Callable[[Hint], None]], Watcher]
 
-def run(config: Config, *, steps: Sequence[Step] = STEPS) -> int:
-    """Run the daemon until it is told to stop; gives the exit code. The reason of a failure goes to stderr."""
+
+def run(
+    config: Config,
+    *,
+    steps: Sequence[Step] = STEPS,
+    hint_source: HintSource = Watcher,
+    disks: Callable[[HintSource], Disks] = FarDisks,
+) -> int:
+    """Run the daemon until it is told to stop; gives the exit code. The reason of a failure goes to stderr.
+
+    `steps` are those of an import, `hint_source` makes what tells where to look, `disks` what looks there. Where a
+    thread hangs in a file system this ends the process itself, once all is in order.
+    """
     _log_to(sys.stderr)
     _raise_file_limit()
     os.umask(0o077)
+    pool = Pool()
+    code = _run(config, pool, lambda: _serve(config, steps, hint_source, disks))
+    if pool.hangs():
+        logging.getLogger(__name__).warning("a file system does not answer; the daemon ends without what waits for it")
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _run(config: Config, pool: Pool, serve: Callable[[], Coroutine[None, None, int]]) -> int:
     try:
+        refuse_network_folder(config.data)
         prepare(config.data)
         with DataLock(config.data):
-            return asyncio.run(_serve(config, steps))
+            exchange.finish(config.data)
+            with asyncio.Runner() as runner:
+                runner.get_loop().set_default_executor(pool)
+                return runner.run(serve())
     except (CannotStart, InstanceError, ConfigError, LogError, Unwritable, comfyui.NotComfyUI) as error:
         return _refuse(str(error))
     except apsw.Error as error:
@@ -92,7 +123,9 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _serve(config: Config, steps: Sequence[Step]) -> int:
+async def _serve(
+    config: Config, steps: Sequence[Step], hint_source: HintSource, disks: Callable[[HintSource], Disks]
+) -> int:
     """Start, serve, stop: the order of each is written out here."""
     notifier = Notifier(os.environ)
     stopping = asyncio.Event()
@@ -101,7 +134,6 @@ async def _serve(config: Config, steps: Sequence[Step]) -> int:
         with contextlib.suppress(NotImplementedError):  # Windows' loop has no signal handlers
             loop.add_signal_handler(number, stopping.set)
 
-    refuse_network_folder(config.data)
     plan = folders_of(config, os.path.dirname(os.path.abspath(__file__)))
     notifier.status("opening the library")
     with _rebuild_shown(notifier) as told:
@@ -109,23 +141,28 @@ async def _serve(config: Config, steps: Sequence[Step]) -> int:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(library.close)
         library.start()
-        services = _build(config, plan, library, stopping, steps)
+        services = _build(config, plan, library, stopping, steps, disks(hint_source))
         if library.newer:
             services.notes.append(_newer_warning(library))
-        else:
-            await library.write(lambda db: roots.adjust(db, plan.wanted), actor="daemon")
+        elif library.damage is None:
+            if (wanted := plan.wanted) is not None:
+                await library.write(lambda db: roots.adjust(db, wanted), actor="daemon")
             await asyncio.to_thread(_recover_images, services)
             await services.importer.recover()
+            await dismissing.recover(library, config.data)
         await listen(config, services, stack)
         places = [platformdirs.user_config_dir("hikaze", appauthor=False), config.data]
         running = _running(config, services)
         services.notes += [("other programs may not find this daemon", cure) for cure in announce(running, places)]
         stack.callback(withdraw, running, places)
-        if not library.newer:
+        if not library.newer and library.damage is None:
             services.observer.start()
             stack.push_async_callback(services.observer.close)
             services.importer.start()
             stack.push_async_callback(services.importer.close)
+        if notifier.watchdog_seconds is not None:
+            pinging = asyncio.create_task(_ping(notifier, notifier.watchdog_seconds))
+            stack.callback(pinging.cancel)
         _say_ready(services, config.socket)
         notifier.ready()
         stack.callback(notifier.stopping)
@@ -134,11 +171,34 @@ async def _serve(config: Config, steps: Sequence[Step]) -> int:
     return 0
 
 
-def _build(config: Config, plan: Plan, library: Library, stopping: asyncio.Event, steps: Sequence[Step]) -> Services:
+async def _ping(notifier: Notifier, every_s: float) -> None:
+    """Tell the service manager that the event loop runs: nothing that hangs in a file system keeps it from that."""
+    while True:
+        notifier.watchdog()
+        await asyncio.sleep(every_s)
+
+
+def _build(
+    config: Config,
+    plan: Plan,
+    library: Library,
+    stopping: asyncio.Event,
+    steps: Sequence[Step],
+    disks: Disks,
+) -> Services:
     store, busy, known = ImageStore(config.data), Busy(), load_secrets(config.data)
-    gallery = Gallery(library, store, busy)
-    tools = Tools(library, store, busy, config.data, lambda type_: plan.order.get(type_, ()), gallery.take_companion)
-    observer = Observer(library, busy, gallery.take_companions)
+    gallery = Gallery(library, store, busy, disks)
+    order = plan.order_with(roots.every(library.db))
+    tools = Tools(
+        library,
+        store,
+        busy,
+        config.data,
+        lambda type_: order.get(type_, ()),
+        gallery.take_companion,
+        disks.answers,
+    )
+    observer = Observer(library, busy, gallery.take_companions, disks=disks)
     importer = Importer(tools, observer.look_again, observer.compare_with_known, steps)
     return Services(
         version=version("hikaze"),

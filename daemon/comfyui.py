@@ -5,7 +5,7 @@ in main.py, as of 0.3.75, and the folder names that later versions added.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import yaml
@@ -82,37 +82,51 @@ class Folders:
     warnings: tuple[str, ...] = ()
 
 
-def find(start: str, home: str) -> str | None:
-    """Give the ComfyUI above the folder `start`, else beside it, else in the usual places, else None."""
+def nothing_is_far(_path: str) -> bool:
+    """Take every path to lie on this machine."""
+    return False
+
+
+def find(start: str, home: str, is_far: Callable[[str], bool] = nothing_is_far) -> str | None:
+    """Give the ComfyUI above the folder `start`, else beside it, else in the usual places, else None.
+
+    One that `is_far` says may hang is passed by: whoever has it there names it.
+    """
     start = os.path.abspath(start)
     # Also where the links in `start` lead: a pack is often a link in custom_nodes, or linked from there.
     starts = dict.fromkeys((start, os.path.realpath(start)))
     for candidates in (_above, _beside):
         for each in starts:
             for candidate in candidates(each):
-                if is_comfyui(candidate):
+                if not is_far(candidate) and is_comfyui(candidate, is_far):
                     return candidate
     usual = (os.path.join(home, *place.split("/")) if place[0] != "/" else place for place in USUAL_PLACES)
-    return next((os.path.normpath(place) for place in usual if is_comfyui(place)), None)
+    near = (place for place in usual if not is_far(place))
+    return next((os.path.normpath(place) for place in near if is_comfyui(place, is_far)), None)
 
 
-def is_comfyui(folder: str) -> bool:
-    """Tell whether a folder holds ComfyUI's program and its models."""
+def is_comfyui(folder: str, is_far: Callable[[str], bool] = nothing_is_far) -> bool:
+    """Tell whether a folder holds ComfyUI's program and its models; what `is_far` is taken to be there."""
     has_program = _has_file(folder, "nodes.py") and any(
         _has_file(folder, name) for name in ("folder_paths.py", "main.py")
     )
-    return has_program and os.path.isdir(os.path.join(folder, "models"))
+    return has_program and _has_models(folder, is_far)
 
 
-def model_folders(comfyui: str) -> Folders:
+def _has_models(folder: str, is_far: Callable[[str], bool]) -> bool:
+    path = os.path.join(folder, "models")
+    return is_far(path) or os.path.isdir(path)
+
+
+def model_folders(comfyui: str, is_far: Callable[[str], bool] = nothing_is_far) -> Folders:
     """Give the model folders of a ComfyUI, or of a folder given to it as --base-directory.
 
-    Raises NotComfyUI where the folder has no `models`. A broken extra_model_paths.yaml takes no other folder
-    away: it becomes a warning.
+    Model folders that `is_far` says may hang are not touched. Raises NotComfyUI where the folder has no `models`.
+    A broken extra_model_paths.yaml takes no other folder away: it becomes a warning.
     """
     # ComfyUI finds itself through links (its realpath), but takes --base-directory as given.
-    base = os.path.realpath(comfyui) if is_comfyui(comfyui) else os.path.abspath(comfyui)
-    if not os.path.isdir(os.path.join(base, "models")):
+    base = os.path.realpath(comfyui) if is_comfyui(comfyui, is_far) else os.path.abspath(comfyui)
+    if not _has_models(base, is_far):
         raise NotComfyUI(f"{base} is no ComfyUI folder: give the one that holds main.py and models, or none.")
     known: dict[str, list[str]] = {}
     for kind, names in MODEL_FOLDERS:

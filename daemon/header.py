@@ -764,10 +764,25 @@ def _is_checkpoint(names: _Names) -> bool:
     )
 
 
+_HOMES = ("", "diffusion_model.", "net.")
+_TRANSFORMERS = (
+    ("double_blocks.0.img_attn.qkv.weight", "img_in.weight"),  # Flux, Chroma
+    ("double_blocks.0.img_attn_qkv.weight", "img_in.proj.weight"),  # Hunyuan Video
+    ("joint_blocks.0.x_block.attn.qkv.weight", "x_embedder.proj.weight"),  # Stable Diffusion 3
+    ("blocks.0.cross_attn.k.weight", "patch_embedding.weight", "head.head.weight"),  # Wan
+    ("layers.0.attention.qkv.weight", "cap_embedder.1.weight", "x_embedder.weight"),  # Lumina 2, Z-Image
+    ("transformer_blocks.0.attn.to_q.weight", "x_embedder.weight", "proj_out.weight"),  # Flux, diffusers
+    ("transformer_blocks.0.attn.to_q.weight", "pos_embed.proj.weight", "proj_out.weight"),
+    ("transformer_blocks.0.attn.to_q.weight", "img_in.weight", "proj_out.weight"),  # Qwen-Image
+    ("transformer_blocks.0.attn1.to_q.weight", "patchify_proj.weight", "proj_out.weight"),  # LTX Video
+)
+# Put together once: for each of 10,000 files in turn it would cost more than to read their headers.
+_BARE_TRANSFORMERS = {home: tuple(tuple(home + name for name in wanted) for wanted in _TRANSFORMERS) for home in _HOMES}
+
+
 def _is_diffusion_model(names: _Names) -> bool:
     return names.starts("model.diffusion_model.") or any(
-        _is_bare_unet(names, prefix) or _is_bare_transformer(names, prefix)
-        for prefix in ("", "diffusion_model.", "net.")
+        _is_bare_unet(names, prefix) or _is_bare_transformer(names, prefix) for prefix in _HOMES
     )
 
 
@@ -780,20 +795,7 @@ def _is_bare_unet(names: _Names, prefix: str) -> bool:
 
 
 def _is_bare_transformer(names: _Names, prefix: str) -> bool:
-    return any(
-        names.has(*(prefix + name for name in wanted))
-        for wanted in (
-            ("double_blocks.0.img_attn.qkv.weight", "img_in.weight"),  # Flux, Chroma
-            ("double_blocks.0.img_attn_qkv.weight", "img_in.proj.weight"),  # Hunyuan Video
-            ("joint_blocks.0.x_block.attn.qkv.weight", "x_embedder.proj.weight"),  # Stable Diffusion 3
-            ("blocks.0.cross_attn.k.weight", "patch_embedding.weight", "head.head.weight"),  # Wan
-            ("layers.0.attention.qkv.weight", "cap_embedder.1.weight", "x_embedder.weight"),  # Lumina 2, Z-Image
-            ("transformer_blocks.0.attn.to_q.weight", "x_embedder.weight", "proj_out.weight"),  # Flux, diffusers
-            ("transformer_blocks.0.attn.to_q.weight", "pos_embed.proj.weight", "proj_out.weight"),
-            ("transformer_blocks.0.attn.to_q.weight", "img_in.weight", "proj_out.weight"),  # Qwen-Image
-            ("transformer_blocks.0.attn1.to_q.weight", "patchify_proj.weight", "proj_out.weight"),  # LTX Video
-        )
-    )
+    return any(names.has(*wanted) for wanted in _BARE_TRANSFORMERS[prefix])
 
 
 def _is_vae(names: _Names) -> bool:

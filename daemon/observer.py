@@ -2,7 +2,8 @@
 
 A hint only says where to look. A file is taken once it has come to rest (`settle`), what it means is decided in
 the writer (`sightings`), and what is gone is believed only while its root is proven present (`presence`).
-All of this runs in the event loop; what touches the disk runs in threads (`looking`).
+All of this runs in the event loop; what touches the disks is asked of `disks`, in one lane for each file system
+that may hang: there each thing waits for the one before it, and nothing waits for another lane.
 """
 
 import asyncio
@@ -21,34 +22,45 @@ import apsw
 from ..events.pathtext import shown, to_path, to_text
 from ..events.writer import Decision, Unwritable
 from ..projections import models, pending
-from . import looking
+from . import looking, mounts, telling
 from . import roots as rooting
+from .backlog import Backlog
 from .busy import Busy
-from .hashing import Hashed, ReadingStopped, hash_file
+from .disks import NEAR, Disks, NoAnswer
+from .hashing import Hashed, ReadingStopped
 from .library import Library
-from .listing import Listing
 from .looking import Looked
-from .names import PICTURE_EXTENSIONS, being_downloaded, extension, is_model_name
-from .presence import Presence
+from .losses import Losses
+from .mounts import MountWatch
+from .names import PICTURE_EXTENSIONS, extension, is_model_name
+from .pauses import Clocks, pause, read_clocks
+from .presence import Presence, Watched
 from .roots import Root
-from .scan import Look, StoppedError, look, stat_file
+from .scan import Look, StoppedError
 from .settle import Settling, Waiting
-from .sightings import Outcome, Sighting, as_outcome, lose, recognise, see
-from .watch import Hint, Watcher
+from .sightings import Outcome, Sighting, as_outcome, break_off, lose, recognise, see
+from .storms import Storms
+from .telling import Trouble
+from .watch import QUEUE_LIMIT, Hint, Watcher, limit
 
 CHUNK = 200  # files looked at between two writes: a burst becomes visible while it still goes on
 PICTURES_AT_ONCE = 500  # pending models whose folders are listed together
-GRACE_S = 1.0  # a file gone from one folder may be about to appear in another: so long a loss is held back
 ROOTS_EVERY_S = 2.0  # between two looks at whether the roots are here
 RECONCILE_EVERY_S = 900.0  # a whole look in case hints were missed; 0.5 s of work per 100,000 files
-BLIND_RECONCILE_EVERY_S = 60.0  # where changes may give no hints at all
+BLIND_S = (15.0, 60.0)  # where changes may give no hints: a look so long after the last one, at least and at most
+BLIND_SHARE = 50.0  # of the time that such a look takes it is rested from: it costs 2 % of a core at most
+COVER_EVERY_S = 10.0  # between two tries to watch what the system refused to watch
+LANES_EVERY_S = 10.0  # between two looks at which roots lie on file systems that may hang; at once after a mount
+MOUNTS_SETTLE_S = 0.1  # an unmount and a mount after it are looked at once
 COMPARE_EVERY_S = 0.5  # between two searches for pending models that may hold a new model's content
 HASHES_KEPT = 50_000  # hashes of files that were no model's when they were compared, about 15 MiB
-MOST_HINTS = 50_000  # beyond that a whole look is cheaper than the list
 
 log = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
+
+AtRest = tuple[int, int, int]
+"""Size, mtime in ns and inode (`roots.signed`) of a file as it was when it had come to rest."""
 
 
 @dataclass(slots=True)
@@ -58,6 +70,20 @@ class Scanned:
     files: int = 0
     outcome: Outcome = field(default_factory=Outcome)
     unreadable: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What waits to be looked at in one lane of the disks."""
+
+    name: str
+    losses: Losses
+    settling: Settling = field(default_factory=Settling)
+    backlog: Backlog = field(default_factory=Backlog)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    check: asyncio.Event = field(default_factory=asyncio.Event)
+    scanning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Observer:
@@ -70,29 +96,37 @@ class Observer:
         take_pictures: Callable[[Sequence[int]], Awaitable[None]],
         *,
         hint_source: Callable[[Callable[[Hint], None]], Watcher] = Watcher,
+        disks: Disks | None = None,
         clock: Callable[[], float] = time.monotonic,
+        clocks: Callable[[], Clocks] = read_clocks,
     ) -> None:
-        """Observe for a library; `busy` names the paths that imports work on, `take_pictures` gets pending ids."""
+        """Observe for a library; `busy` names the paths that imports work on, `take_pictures` gets pending ids.
+
+        All looks go through `disks`; left out, they are this machine's own, watched by what `hint_source` makes.
+        """
         self._library = library
         self._busy = busy
         self._take_pictures = take_pictures
-        self._hint_source = hint_source
+        self._disks = disks or Disks(hint_source)
+        self._presence = Presence(library, self._disks, clock)
         self._clock = clock
-        self._settling = Settling()
-        self._marked = Listing(being_downloaded)
-        self._arrived: dict[str, bool] = {}
+        self._clocks = clocks
+        self._lanes = {NEAR: _Lane(NEAR, Losses(library, clock))}
+        self._storms = Storms(lambda: limit(QUEUE_LIMIT))
+        self._mounts = MountWatch(self._mounts_changed)
+        self._mounted = mounts.read()
+        self._mount_wake = asyncio.Event()
+        self._blind_next: dict[int, float] = {}
+        self._next_cover = -math.inf
+        self._next_lanes = -math.inf
         self._written: dict[str, None] = {}  # closed after writing, and not yet seen at rest
-        self._gone: dict[str, float] = {}
-        self._look_at: set[tuple[int, str | None]] = set()
         self._links: dict[int, dict[str, str]] = {}
         self._unreadable: dict[int, list[tuple[str, str]]] = {}
-        self._wake = asyncio.Event()
-        self._scanning = asyncio.Lock()
-        self._writing = asyncio.Lock()
         self._to_picture: dict[int, None] = {}
         self._pictured: set[int] = set()  # roots all of whose pictures were looked for
         self._picture_folders: set[str] = set()
-        self._to_confirm: dict[str, None] = {}
+        self._to_confirm: dict[str, AtRest] = {}
+        self._unanswered: dict[str, AtRest] = {}  # to be compared when their file system answers again
         self._sizes_to_compare: set[int] = set()
         self._hashed: dict[str, tuple[tuple[int, int, int], str]] = {}
         self._pictures_wake = asyncio.Event()
@@ -105,18 +139,22 @@ class Observer:
     def start(self) -> None:
         """Begin to watch. What lies in the roots now is looked at first."""
         self._loop = asyncio.get_running_loop()
-        self._watcher = self._hint_source(self._deliver)
-        self._presence = Presence(self._library, self._watcher)
+        self._disks.start(self._deliver)
+        self._mounts.start()
         self._last_look = self._clock()
-        self._tasks = [
-            asyncio.create_task(self._forever(work), name=f"observe-{name}")
-            for name, work in (
-                ("hints", self._follow_hints),
-                ("roots", self._follow_roots),
-                ("pictures", self._follow_pictures),
-                ("confirm", self._follow_confirmations),
-            )
-        ]
+        # What was to be compared when the daemon ended is known to nobody any more.
+        self._sizes_to_compare |= models.sizes(self._library.db)
+        self._begin("lanes", self._follow_lanes)
+        self._begin("pictures", self._follow_pictures)
+        self._begin("confirm", self._follow_confirmations)
+        self._begin_lane(self._lanes[NEAR])
+
+    def _begin(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._tasks.append(asyncio.create_task(self._forever(work), name=f"observe-{name}"))
+
+    def _begin_lane(self, lane: _Lane) -> None:
+        self._begin(f"hints-{lane.name}", lambda: self._follow_hints(lane))
+        self._begin(f"roots-{lane.name}", lambda: self._follow_roots(lane))
 
     async def close(self) -> None:
         """Stop watching; a file that is being hashed or a folder that is being listed is given up."""
@@ -124,7 +162,8 @@ class Observer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._watcher.close)
+        self._mounts.close()
+        await self._disks.close()
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -143,19 +182,44 @@ class Observer:
     # What others ask ----------------------------------------------------------------------------------
 
     def look_again(self, paths: Sequence[str]) -> None:
-        """Look at some paths soon; for who changed them."""
+        """Look at some paths soon, for who changed them; and at whatever else it is time for."""
         for path in paths:
-            self._arrived.setdefault(path, False)
-        self._wake.set()
+            self._arrived(self._lane_of(rooting.of_path(self._presence.roots, path)), path)
+        for lane in self._lanes.values():
+            lane.wake.set()
 
     def look_at_everything(self) -> None:
         """Look at all roots soon."""
-        self._look_at.update((root.id, None) for root in self._presence.roots)
-        self._wake.set()
+        for root in self._presence.roots:
+            self._look_soon(root, None)
+
+    def _look_soon(self, root: Root, under: str | None) -> None:
+        lane = self._lane_of(root)
+        if under is None or under == root.path:
+            lane.backlog.add_root(root.id)
+        else:
+            lane.backlog.add_folder(root.id, under)
+        lane.wake.set()
+
+    def _lane_of(self, root: Root | None) -> _Lane:
+        return self._lane_named(NEAR if root is None else self._disks.lane(root))
+
+    def _lane_named(self, name: str) -> _Lane:
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = _Lane(name, Losses(self._library, self._clock))
+            self._begin_lane(lane)
+        return lane
 
     def waiting(self) -> list[tuple[str, str]]:
         """Give (path as people see it, why) of the files that have not come to rest."""
-        return [(shown(to_text(path)), reason) for path, reason in self._settling.waiting()]
+        return [
+            (shown(to_text(path)), reason) for lane in self._lanes.values() for path, reason in lane.settling.waiting()
+        ]
+
+    def polled_every(self, root: Root) -> float | None:
+        """Give how often, in seconds, a root is looked at because changes in it give no hint; None where they do."""
+        return self._disks.polled_every(root)
 
     def warnings(self) -> list[tuple[str, str]]:
         """Give what is wrong with the watching, each with its cure."""
@@ -164,28 +228,44 @@ class Observer:
             return found
         if self._problem is not None:
             found.append(("changes on the disks are not recorded", self._problem))
-        shortage = self._watcher.shortage()
+        shortage = self._disks.shortage()
         if shortage is not None:
-            what = f"the system watches {shortage.watches} of {shortage.folders} folders;"
-            found.append((f"{what} changes in the others are seen only by looking now and then", shortage.cure))
+            found.append(telling.of_shortage(shortage))
+        found += self._storms.warnings(self._clock())
         for root in self._presence.roots:
-            found += _told_of_root(root, self._unreadable.get(root.id, []))
+            hindered = self._disks.told(root)
+            found += [hindered] if hindered is not None else self._told_of(root)
         return found
+
+    def _told_of(self, root: Root) -> list[Trouble]:
+        found = self._presence.warnings(root)
+        if root.offline:
+            return found
+        held = self._lane_of(root).losses.warnings(root)
+        return found + held + telling.of_unreadable(self._unreadable.get(root.id, []))
+
+    def watched(self, root: Root) -> Watched | None:
+        """Tell how changes in a root are seen; None while it is away."""
+        return self._presence.watched(root)
 
     async def scan(self) -> Scanned:
         """Look at all roots now, and take in what has come to rest."""
-        await self._presence.check()
+        await asyncio.gather(*(self._presence.check(lane) for lane in await self._presence.lanes()))
         total, gone = Scanned(), list[str]()
         online = self._presence.online()
         for done, root in enumerate(online):
             self._library.news.progress("scan", what=shown(to_text(root.path)), done=done, total=len(online))
             try:
                 found = await self._look_at_root(root, None)
+                total.outcome.join(await self._take_look(root, found))
+            except NoAnswer:
+                self._presence.doubt([root])
+                total.unreadable.append(shown(to_text(root.path)))
+                continue
             finally:
                 self._library.news.finished("scan")
             total.files += found.files
             total.unreadable += [shown(to_text(path)) for path, _ in found.unreadable]
-            total.outcome.join(await self._take_look(root, found))
             gone += found.gone
         total.outcome.join(await self._believe_losses(gone))  # last: what is gone may have come to another root
         return total
@@ -199,78 +279,107 @@ class Observer:
         root = rooting.of_path(self._presence.roots, hint.path)
         if root is None:
             return
-        if len(self._arrived) > MOST_HINTS:
-            self._arrived.clear()
-            self._written.clear()
-            self.look_at_everything()
+        lane = self._lane_of(root)
         match hint.kind:
             case "arrived":
-                self._arrived[hint.path] = True
+                self._arrived(lane, hint.path, renamed=True)
                 if hint.came_from is not None:
-                    self._gone.setdefault(hint.came_from, self._clock() + GRACE_S)
+                    self._lose([hint.came_from])
             case "written":
-                self._arrived.setdefault(hint.path, False)
+                self._arrived(lane, hint.path)
                 self._written[hint.path] = None
             case "created":
-                self._arrived.setdefault(hint.path, False)
+                self._arrived(lane, hint.path)
             case "gone":
-                self._gone.setdefault(hint.path, self._clock() + GRACE_S)
+                self._lose([hint.path])
                 if not is_model_name(os.path.basename(hint.path)):
                     self._lose_below(hint.path)  # it may have been a link to a folder, which goes as a file does
             case "folder":
-                self._look_at.add((root.id, hint.path))
+                self._look_soon(root, hint.path)
                 self._picture_folders.add(hint.path)
                 if hint.came_from is not None:
                     self._lose_below(hint.came_from)
             case "folder-gone" if hint.path == root.path:
-                self._presence.watch_anew(root.id)
-                self._look_at.add((root.id, None))
+                self._presence.ended(root, deleted=hint.ended == "deleted")
+                lane.check.set()
+                self._look_soon(root, None)
             case "folder-gone":
                 self._lose_below(hint.path)
             case "lost":
                 self._pictured.discard(root.id)
-                self._look_at.add((root.id, None if hint.path == root.path else hint.path))
-        self._wake.set()
+                self._storms.dropped_hints(root.id, self._clock())
+                self._look_soon(root, hint.path)
+        lane.wake.set()
+
+    def _arrived(self, lane: _Lane, path: str, *, renamed: bool = False) -> None:
+        if not lane.backlog.add_file(path, renamed=renamed):
+            self._written.clear()
+            self.look_at_everything()
+
+    def _lose(self, paths: Sequence[str]) -> None:
+        """Paths may be gone: in a moment each is looked at, before it is believed."""
+        by_root: dict[Root | None, list[str]] = {}
+        for path in paths:
+            by_root.setdefault(rooting.of_path(self._presence.roots, path), []).append(path)
+        for root, those in by_root.items():
+            lane = self._lane_of(root)
+            lane.wake.set()
+            if not lane.losses.suspect(those):
+                self.look_at_everything()
 
     def _lose_below(self, folder: str) -> None:
-        """Everything known below a folder may be gone: each path is looked at before it is believed."""
-        due = self._clock() + GRACE_S
-        for path in looking.known_below(self._library.db, folder):
-            self._gone.setdefault(path, due)
+        """Everything known below a folder may be gone."""
+        self._lose(looking.known_below(self._library.db, folder))
 
-    async def _follow_hints(self) -> None:
+    async def _follow_hints(self, lane: _Lane) -> None:
         while True:
-            await self._wait()
-            gone: list[str] = []
-            while self._look_at:
-                number, under = self._look_at.pop()
-                root = next((root for root in self._presence.online() if root.id == number), None)
-                if root is not None:
-                    found = await self._look_at_root(root, under)
-                    await self._take_look(root, found)
-                    gone += found.gone
-            await self._take_arrivals()
-            await self._believe_losses([*gone, *self._due_losses()])
-            self._problem = None
+            await self._wait(lane)
+            try:
+                await self._take_hints(lane)
+            except NoAnswer:
+                self._doubt(lane)
 
-    async def _wait(self) -> None:
+    def _doubt(self, lane: _Lane) -> None:
+        """Nothing is known of what waits in a lane: all of it is looked at again when its file system answers."""
+        lane.settling = Settling()
+        self._presence.doubt(root for root in self._presence.roots if self._disks.lane(root) == lane.name)
+
+    async def _take_hints(self, lane: _Lane) -> None:
+        gone: list[str] = []
+        looked: list[int] = []
+        while (waiting := lane.backlog.take_folder()) is not None:
+            number, under = waiting
+            root = next((root for root in self._presence.online() if root.id == number), None)
+            if root is not None:
+                found = await self._look_at_root(root, under)
+                await self._take_look(root, found)
+                gone += found.gone
+            if under is None:
+                looked.append(number)
+        await self._take_arrivals(lane)
+        await self._believe_losses([*gone, *lane.losses.take_due()])
+        for number in looked:
+            self._storms.looked(number, self._clock())
+        self._problem = None
+
+    async def _wait(self, lane: _Lane) -> None:
         now = self._clock()
-        due = min(self._settling.next_look(), min(self._gone.values(), default=math.inf))
-        if self._look_at or self._arrived or due <= now:
+        due = min(lane.settling.next_look(), lane.losses.next_look())
+        if lane.backlog or due <= now:
             return
-        self._wake.clear()
+        lane.wake.clear()
         # Not by `wait_for`: in Python 3.11 it forgets a cancellation that comes together with what it waits for.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if due == math.inf else due - now):
-                await self._wake.wait()
+                await lane.wake.wait()
 
-    async def _take_arrivals(self) -> None:
-        arrived, self._arrived = self._arrived, {}
-        for path in self._settling.due(self._clock()):
+    async def _take_arrivals(self, lane: _Lane) -> None:
+        arrived = lane.backlog.take_files()
+        for path in lane.settling.due(self._clock()):
             arrived.setdefault(path, False)
         files = [(path, renamed) for path, renamed in arrived.items() if is_model_name(os.path.basename(path))]
         for chunk in _chunks(files, CHUNK):
-            await self._take_in(chunk)
+            await self._take_in(lane, chunk)
         await self._others_arrived([path for path in arrived if not is_model_name(os.path.basename(path))])
 
     async def _others_arrived(self, paths: list[str]) -> None:
@@ -280,28 +389,30 @@ class Observer:
             self._picture_folders.update(os.path.dirname(path) for path in pictures)
             self._pictures_wake.set()
         rest = [path for path in paths if extension(path) not in PICTURE_EXTENSIONS]
-        for path in await asyncio.to_thread(looking.folders_among, rest) if rest else ():
+        for path in await self._disks.folders_among(rest) if rest else ():
             root = rooting.of_path(self._presence.roots, path)
             if root is not None:
-                self._look_at.add((root.id, os.path.dirname(path)))
-
-    def _due_losses(self) -> list[str]:
-        now = self._clock()
-        due = [path for path, when in self._gone.items() if when <= now]
-        for path in due:
-            self._gone.pop(path, None)
-        return due
+                self._look_soon(root, os.path.dirname(path))
 
     # Files --------------------------------------------------------------------------------------------
 
-    async def _take_in(self, files: Sequence[tuple[str, bool]]) -> Outcome:
+    async def _take_in(self, lane: _Lane, files: Sequence[tuple[str, bool]]) -> Outcome:
         """Look at files (path, whether it was renamed to it), and take in those at rest. Gives what came of it."""
-        async with self._writing:
+        async with lane.writing:
             free = [(path, renamed) for path, renamed in files if path not in self._busy.paths]
-            looked = await asyncio.to_thread(looking.look_at_files, self._presence.roots, free, self._marked)
-            taken = [result for result in looked if self._is_at_rest(result)]
+            looked = await self._disks.look_at_files(self._presence.roots, free)
+            taken = [result for result in looked if self._is_at_rest(lane, result)]
             self._doubt_rewritten(taken)
-            return await self._write_sightings(await asyncio.to_thread(looking.sightings_of, taken))
+            lane.losses.arrived(taken)
+            outcome = await self._break_off(looked)
+            outcome.join(await self._write_sightings(await self._disks.sightings_of(taken)))
+            return outcome
+
+    async def _break_off(self, looked: Sequence[Looked]) -> Outcome:
+        """Have a model lose the file that something unfinished was written over: it may stay so for ever."""
+        broken = [rooting.as_file(one.seen, one.root.id) for one in looked if one.seen and one.unfinished]
+        known = [file for file in broken if (there := models.location(self._library.db, file.path)) and not there.lost]
+        return await self._write(lambda db: break_off(db, known)) if known else Outcome()
 
     def _doubt_rewritten(self, taken: Sequence[Looked]) -> None:
         """Have a model's file compared that was written to and looks as before: size and time may have been kept."""
@@ -309,20 +420,22 @@ class Observer:
             if looked.path not in self._written or looked.seen is None:
                 continue
             self._written.pop(looked.path)
+            if looked.seen.nlink > 1:  # at its other names it has changed as well, and no hint tells
+                self.look_again(looking.other_names(self._library.db, rooting.as_file(looked.seen, looked.root.id)))
             seen, known = looked.seen, models.location(self._library.db, to_text(looked.path))
             if known is not None and (seen.size, seen.mtime_ns) == (known.size, known.mtime_ns):
-                self._to_confirm[looked.path] = None
+                self._to_confirm[looked.path] = seen.size, seen.mtime_ns, rooting.signed(seen.ino)
                 self._confirm_wake.set()
 
-    def _is_at_rest(self, looked: Looked) -> bool:
+    def _is_at_rest(self, lane: _Lane, looked: Looked) -> bool:
         if looked.seen is None:
             self._written.pop(looked.path, None)
-            self._settling.forget(looked.path)
+            lane.settling.forget(looked.path)
             if looked.gone:
-                self._gone.setdefault(looked.path, self._clock() + GRACE_S)
+                self._lose([looked.path])
             return False
         assert looked.facts is not None
-        verdict = self._settling.look(
+        verdict = lane.settling.look(
             looked.path, looked.facts, now=self._clock(), wall_ns=time.time_ns(), network=looked.network
         )
         return not isinstance(verdict, Waiting) and not looked.unreadable
@@ -331,67 +444,87 @@ class Observer:
         placed = await self._with_others(sightings)
         if not placed:
             return Outcome()
-        return await self._write(lambda db: see(db, placed))
+        return await self._write(lambda db: see(db, placed), placed)
 
     async def _with_others(self, sightings: list[Sighting]) -> list[Sighting]:
         """Complete sightings, and leave out what an import has taken up meanwhile: it is looked at after that."""
         if not sightings:
             return []
-        placed = await self._library.with_reader(looking.with_others, self._presence.roots, sightings)
+        others = await self._library.with_reader(looking.others_of, sightings)
+        seen = await self._disks.fingerprints(looking.paths_among(sightings, others))
+        placed = looking.placed(self._presence.roots, sightings, others, seen)
         return [sighting for sighting in placed if to_path(sighting.file.path) not in self._busy.paths]
 
-    async def _write(self, decide: Callable[[apsw.Connection], Decision]) -> Outcome:
+    async def _write(
+        self, decide: Callable[[apsw.Connection], Decision], sightings: Sequence[Sighting] = ()
+    ) -> Outcome:
         written = await self._library.write(decide, actor="watcher")
         outcome = as_outcome(written.value)
         if outcome.found:
             self._to_picture.update(dict.fromkeys(outcome.found))
             self._pictures_wake.set()
         if outcome.confirm:
-            self._to_confirm.update(dict.fromkeys(to_path(path) for path in outcome.confirm))
+            at_rest = {sighting.file.path: _at_rest(sighting) for sighting in sightings}
+            self._to_confirm.update({to_path(path): at_rest[path] for path in outcome.confirm})
             self._confirm_wake.set()
         return outcome
 
     async def _believe_losses(self, paths: Sequence[str]) -> Outcome:
         """Believe that files are gone, where they really are and their roots are really here."""
-        if not paths:
-            return Outcome()
-        async with self._writing:
-            gone = await asyncio.to_thread(looking.really_gone, self._presence.roots, paths, self._busy.paths)
+        total, by_lane = Outcome(), dict[str, list[str]]()
+        for path in paths:
+            by_lane.setdefault(self._lane_of(rooting.of_path(self._presence.roots, path)).name, []).append(path)
+        for name, those in by_lane.items():
+            try:
+                total.join(await self._believe_losses_in(self._lanes[name], those))
+            except NoAnswer:
+                self._doubt(self._lanes[name])
+        return total
+
+    async def _believe_losses_in(self, lane: _Lane, paths: Sequence[str]) -> Outcome:
+        async with lane.writing:
+            missing = await self._disks.really_gone(self._presence.roots, paths, self._busy.paths)
+            gone = await lane.losses.weigh(paths, missing)
             for path in gone:
-                self._settling.forget(path)
+                lane.settling.forget(path)
             texts = [to_text(path) for path in gone]
             return await self._write(lambda db: lose(db, texts)) if texts else Outcome()
 
     # Looking at folders -------------------------------------------------------------------------------
 
     async def _look_at_root(self, root: Root, under: str | None) -> Look:
-        async with self._scanning:
+        async with self._lane_of(root).scanning:
             whole = under is None or under == root.path
-            known = await self._library.with_reader(looking.known_in, root.id)
+            known = await self._library.with_reader(looking.known_in, root.id, None if whole else under)
+            begun = self._clock()
             others = [other for other in self._presence.roots if other.id != root.id]
             try:
-                found = await asyncio.to_thread(
-                    look,
-                    root.path,
+                found = await self._disks.look(
+                    root,
                     known,
-                    barred=await asyncio.to_thread(looking.identities, others),
+                    others,
                     under=None if whole else under,
                     followed=self._links.get(root.id),
-                    stop=self._stopping.is_set,
+                    stop=self._stopping,
                 )
+            except NoAnswer:
+                raise
             except (ValueError, OSError, StoppedError):
                 return Look()  # the folder went away, or is none of this root's: its parent's look tells
             if whole:
                 self._unreadable[root.id] = found.unreadable
+                now = self._clock()
+                self._blind_next[root.id] = now + min(max(BLIND_SHARE * (now - begun), BLIND_S[0]), BLIND_S[1])
+            self._lane_of(root).losses.looked(root, found, known, whole=whole)
             await self._follow_links(root, found, whole=whole)
             return found
 
     async def _take_look(self, root: Root, found: Look) -> Outcome:
         """Take in what a look found to be new or changed."""
-        total, seen = Outcome(), [*found.new, *found.changed]
+        lane, total, seen = self._lane_of(root), Outcome(), [*found.new, *found.changed]
         for chunk in _chunks(seen, CHUNK):
             moved = await self._library.with_reader(looking.moved_here, chunk, root)
-            total.join(await self._take_in([(one.path, one.path in moved) for one in chunk]))
+            total.join(await self._take_in(lane, [(one.path, one.path in moved) for one in chunk]))
         if root.id not in self._pictured:
             self._pictured.add(root.id)
             numbers = await self._library.with_reader(_without_picture_in, root.path)
@@ -404,15 +537,14 @@ class Observer:
         after = dict(found.links) if whole else before | found.links
         self._links[root.id] = after
         for link in before.keys() - after.keys():
-            self._watcher.unwatch(before[link], link)
+            self._disks.unwatch(before[link], link)
         for link in after.keys() - before.keys():
-            if await asyncio.to_thread(self._watch_link, after[link], link):
-                self._look_at.add((root.id, link))  # once more, now that hints come from there
-                self._wake.set()
+            if await self._watch_link(after[link], link):
+                self._look_soon(root, link)  # once more, now that hints come from there
 
-    def _watch_link(self, folder: str, link: str) -> bool:
+    async def _watch_link(self, folder: str, link: str) -> bool:
         try:
-            self._watcher.watch(folder, link)
+            await self._disks.watch(folder, link)
         except OSError as error:
             log.warning("%s cannot be watched: %s", shown(to_text(link)), error.strerror)
             return False
@@ -420,16 +552,96 @@ class Observer:
 
     # Roots --------------------------------------------------------------------------------------------
 
-    async def _follow_roots(self) -> None:
+    async def _follow_lanes(self) -> None:
         while True:
-            for root in await self._presence.check():
-                self._look_at.add((root.id, None))
-                self._wake.set()
-            every = BLIND_RECONCILE_EVERY_S if self._presence.needs_looks() else RECONCILE_EVERY_S
-            if self._clock() - self._last_look > every:
+            if self._clock() >= self._next_lanes:
+                self._next_lanes = self._clock() + LANES_EVERY_S
+                for name in await self._presence.lanes():
+                    self._lane_named(name)
+            await self._look_where_blind()
+            if self._clock() - self._last_look > RECONCILE_EVERY_S:
                 self._last_look = self._clock()
                 self.look_at_everything()
-            await asyncio.sleep(ROOTS_EVERY_S)
+            await self._rest()
+
+    async def _look_where_blind(self) -> None:
+        """Look at the roots in which changes give no hint or a disk is away, if it is time; have them watched."""
+        now, blind = self._clock(), self._presence.blind()
+        doubtful = [root for root in self._presence.online() if self._lane_of(root).losses.doubts(root)]
+        for root in [*blind, *doubtful]:
+            if now >= self._blind_next.get(root.id, now):
+                self._blind_next[root.id] = now + BLIND_S[1]
+                self._look_soon(root, None)
+        if blind and now >= self._next_cover:
+            self._next_cover = now + COVER_EVERY_S
+            for root in await self._presence.cover():
+                self._look_soon(root, None)
+
+    async def _rest(self) -> None:
+        """Wait for the next mount, or for two seconds; after a much longer time everything is looked at."""
+        before = self._clocks()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ROOTS_EVERY_S):
+                await self._mount_wake.wait()
+        paused = pause(before, self._clocks(), ROOTS_EVERY_S)
+        if paused:
+            log.warning("nothing ran for %.0f s; all folders are looked at", paused)
+            self._storms.paused(paused, [root.id for root in self._presence.online()], self._clock())
+            self.look_at_everything()
+        if self._mount_wake.is_set():
+            await asyncio.sleep(MOUNTS_SETTLE_S)
+            self._mount_wake.clear()
+            await self._take_mounts()
+
+    def _mounts_changed(self) -> None:
+        self._loop.call_soon_threadsafe(self._mount_wake.set)
+
+    async def _take_mounts(self) -> None:
+        """Something was mounted or unmounted: watch and look at what it concerns anew, and check all roots."""
+        await self._presence.lanes()  # before anything is touched: what was mounted may hang
+        before, self._mounted = self._mounted, await asyncio.to_thread(mounts.read)
+        await self._presence.lanes()  # before any of them is touched: what is mounted now may hang
+        self._next_lanes = -math.inf
+        points = mounts.changed_points(before, self._mounted)
+        near = [root for root in self._presence.online() if self._disks.lane(root) == NEAR]
+        real = await asyncio.to_thread(lambda: [os.path.realpath(root.path) for root in near])
+        for root, path in zip(near, real, strict=True):
+            links = self._links.get(root.id, {})
+            if any(mounts.concerned(points, folder) for folder in (path, *links.values())):
+                for link, target in self._links.pop(root.id, {}).items():
+                    self._disks.unwatch(target, link)  # the look finds it again, and has what lies there now watched
+                self._presence.watch_anew(root)
+                self._look_soon(root, None)
+        for lane in self._lanes.values():
+            lane.check.set()
+
+    async def _follow_roots(self, lane: _Lane) -> None:
+        while True:
+            lane.check.clear()
+            came = await self._presence.check(lane.name)
+            await self._take_in_roots(lane)
+            for root in came:
+                self._look_soon(root, None)
+                self._pictured.discard(root.id)
+                self._compare_again(root)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROOTS_EVERY_S):
+                    await lane.check.wait()
+
+    async def _take_in_roots(self, lane: _Lane) -> None:
+        """Tell who must know which roots of a lane are away, or here for the first time, and look where it is due."""
+        begun_anew = self._presence.take_begun_anew()
+        for root in self._presence.roots:
+            if root.id in begun_anew:
+                await self._lane_of(root).losses.begins_anew(root)
+                self._look_soon(root, None)
+            if self._disks.lane(root) != lane.name:
+                continue
+            if root.offline:
+                lane.losses.went(root)
+                self._storms.looked(root.id, self._clock())
+            elif self._disks.take_due(root):
+                self._look_soon(root, None)
 
     # Pictures -----------------------------------------------------------------------------------------
 
@@ -469,6 +681,18 @@ class Observer:
             if not self._to_confirm:
                 await self._confirm_wake.wait()
 
+    def _compare_later(self, path: str) -> None:
+        self._unanswered[path] = self._to_confirm.pop(path)
+        self._presence.doubt(root for root in self._presence.roots if root.holds(path))
+
+    def _compare_again(self, root: Root) -> None:
+        """Have files compared that could not be, while their root was away."""
+        paths = [path for path in self._unanswered if root.holds(path)]
+        for path in paths:
+            self._to_confirm[path] = self._unanswered.pop(path)
+        if paths:
+            self._confirm_wake.set()
+
     async def _find_to_compare(self) -> None:
         """Find the pending models that may hold the content of new models; those hashed before are not hashed again."""
         await asyncio.sleep(COMPARE_EVERY_S)  # of a queue of imports, many models have the same few sizes
@@ -476,7 +700,7 @@ class Observer:
         for text, fingerprint in await self._library.with_reader(pending.to_compare, sizes):
             hashed = self._hashed.get(text)
             if hashed is None or hashed[0] != fingerprint or models.get(self._library.db, hashed[1]):
-                self._to_confirm[to_path(text)] = None
+                self._to_confirm[to_path(text)] = fingerprint
 
     def _remember(self, path: str, hashed: Hashed) -> None:
         if len(self._hashed) >= HASHES_KEPT:
@@ -485,41 +709,43 @@ class Observer:
         self._hashed[to_text(path)] = (fingerprint, hashed.sha256)
 
     async def _confirm(self, path: str) -> None:
-        """Hash one file that may be known content, and take in what that tells."""
+        """Hash one file that may be known content, and take in what that tells.
+
+        A file that changed since it had come to rest is looked at anew: it may not have come to rest again.
+        """
         if path in self._busy.paths:
             self._to_confirm.pop(path, None)  # its import hashes it
             return
         try:
-            hashed = await asyncio.to_thread(hash_file, path, stop=self._stopping)
+            hashed = await self._disks.hash_file(path, self._stopping)
+        except NoAnswer:
+            self._compare_later(path)
+            return
         except (ReadingStopped, OSError):
             self._to_confirm.pop(path, None)
             self.look_again([path])
             return
         self._remember(path, hashed)
-        async with self._writing:
-            self._to_confirm.pop(path, None)  # a look from now on may ask for it anew
-            sighting = await asyncio.to_thread(_sighted, self._presence.roots, path, hashed)
-            if sighting is None:
+        async with self._lane_of(rooting.of_path(self._presence.roots, path)).writing:
+            try:
+                sighting = await self._disks.sighted(self._presence.roots, path, hashed)
+            except NoAnswer:
+                self._compare_later(path)
+                return
+            at_rest = self._to_confirm.pop(path)  # a look from now on may ask for it anew
+            if sighting is None or _at_rest(sighting) != at_rest:
                 self.look_again([path])
                 return
             for placed in await self._with_others([sighting]):
                 try:
-                    await self._write(lambda db, placed=placed: _confirmed(db, placed))
+                    await self._write(lambda db, placed=placed: _confirmed(db, placed), [placed])
                 except Unwritable:
-                    self._to_confirm[path] = None
+                    self._to_confirm[path] = at_rest
                     raise
 
 
-def _sighted(roots: Sequence[Root], path: str, hashed: Hashed) -> Sighting | None:
-    """Look at a hashed file once more; None where it is not, or no more, what was hashed."""
-    root = rooting.of_path(roots, path)
-    try:
-        seen = stat_file(path)
-        if root is None or seen is None or (seen.size, seen.mtime_ns) != (hashed.size, hashed.mtime_ns):
-            return None
-        return looking.sighting_of(root, seen, hashed.sha256)
-    except OSError:
-        return None
+def _at_rest(sighting: Sighting) -> AtRest:
+    return sighting.file.size, sighting.file.mtime_ns, sighting.file.ino
 
 
 def _confirmed(db: apsw.Connection, placed: Sighting) -> Decision:
@@ -535,20 +761,6 @@ def _without_picture_in(db: apsw.Connection, folder: str) -> list[int]:
 
 def _without_picture_beside(db: apsw.Connection, folder: str) -> list[int]:
     return looking.without_picture(db, folder, deep=False)
-
-
-def _told_of_root(root: Root, unreadable: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    path = shown(to_text(root.path))
-    if root.offline and root.why == "foreign":
-        cure = (
-            "connect the disk or put the folder back that was there; if the change is meant, put one of its models in,"
-            " or start once without this folder in the configuration"
-        )
-        return [(f"another disk or folder lies at {path}; the models that were there count as away", cure)]
-    if root.offline:
-        return [(f"the folder {path} is away", "connect its disk, or take it out of the configuration")]
-    cure = "make it readable for the user that runs hikazed"
-    return [(f"{shown(to_text(name))} could not be looked at ({reason})", cure) for name, reason in unreadable[:5]]
 
 
 def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:

@@ -2,15 +2,26 @@
 
 import asyncio
 import logging
-import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 from ..events.pathtext import shown, to_text
+from . import looking, telling
 from . import roots as rooting
+from .disks import NEAR, Disks, NoAnswer
 from .library import Library
-from .looking import sample
-from .rootcheck import Identity, identify, is_network, judge
+from .looking import AsKnown
+from .rootcheck import Identity, judge, obstacle
 from .roots import Root, is_same, signed
-from .watch import Watcher
+from .telling import Trouble
+
+SHORTEST_S, LONGEST_S = 2.0, 60.0  # between two looks at a folder that lies in a root's place
+SHARE = 50.0  # of the time that such a look takes it is left alone: it costs 2 % of a core at most
+
+Watched = Literal["events", "looks", "both"]
 
 log = logging.getLogger(__name__)
 
@@ -18,96 +29,192 @@ log = logging.getLogger(__name__)
 class Presence:
     """Keeps track of the roots of a library and has those that are here watched."""
 
-    def __init__(self, library: Library, watcher: Watcher) -> None:
-        """Keep track for a library; `watcher` is given the roots that are here."""
+    def __init__(self, library: Library, disks: Disks, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keep track for a library; `disks` looks at the roots, and watches those that are here."""
         self._library = library
-        self._watcher = watcher
+        self._disks = disks
+        self._clock = clock
         self._watched: set[int] = set()
-        self._refused: set[int] = set()
-        self._checking = asyncio.Lock()
+        self._refused: dict[int, OSError] = {}
+        self._doubted: set[int] = set()
+        self._deleted: set[int] = set()  # roots whose folder was seen to be deleted, and is not made anew yet
+        self._obstacles: dict[int, str] = {}
+        self._samples: dict[int, list[AsKnown]] = {}  # of the roots in whose place something else lies
+        self._next_sample: dict[int, float] = {}
+        self._begun_anew: set[int] = set()
+        self._checking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._lanes_are_known = False
         self.roots: list[Root] = []
 
     def online(self) -> list[Root]:
         """Give the roots that are here."""
         return [root for root in self.roots if not root.offline]
 
-    def needs_looks(self) -> bool:
-        """Tell whether changes may happen in a root that is here without giving a hint."""
-        here = self.online()
-        if any(root.identity is not None and is_network(root.identity.fstype) for root in here):
+    def blind(self) -> list[Root]:
+        """Give the roots that are here and not polled, in which changes may give no hint all the same."""
+        return [root for root in self.online() if self._disks.polled_every(root) is None and self._lacks_watches(root)]
+
+    def watched(self, root: Root) -> Watched | None:
+        """Tell how changes in a root are seen: by the system's events, by looks now and then, or both ways."""
+        if root.offline:
+            return None
+        if root.id not in self._watched:
+            return "looks"
+        return "both" if self._lacks_watches(root) or self._disks.polled_every(root) is not None else "events"
+
+    def _lacks_watches(self, root: Root) -> bool:
+        if root.id not in self._watched:
             return True
-        return any(root.id not in self._watched for root in here) or self._watcher.shortage() is not None
+        shortage = self._disks.shortage()
+        return shortage is not None and any(root.holds(folder) for folder in shortage.where)
 
-    def watch_anew(self, root: int) -> None:
-        """The watch on a root has ended: a new one is to be set up."""
-        self._watched.discard(root)
+    def warnings(self, root: Root) -> list[Trouble]:
+        """Say what is wrong with a root being here and watched, each with its cure."""
+        if root.offline:
+            obstacle_ = self._obstacles.get(root.id, "")
+            return [telling.of_absence(root, obstacle_, deleted=root.id in self._deleted)]
+        refused = self._refused.get(root.id)
+        return [] if refused is None else [telling.of_refusal(root, refused)]
 
-    async def check(self) -> list[Root]:
-        """See which roots are here and watch them; give those that came, or that were not watched until now."""
-        async with self._checking:
+    def ended(self, root: Root, *, deleted: bool) -> None:
+        """The watch on a root has ended; `deleted` says that its folder was seen to be deleted, with all in it."""
+        self._watched.discard(root.id)
+        if deleted:
+            self._deleted.add(root.id)
+
+    def watch_anew(self, root: Root) -> None:
+        """Another file system may lie in a root or around it now: the next check has it watched anew."""
+        self._stop_watching(root)
+
+    async def cover(self) -> list[Root]:
+        """Try again to watch the folders that the system refused to watch; give the roots to be looked at for it."""
+        if self._disks.shortage() is None:
+            return []
+        covered = await self._disks.cover()
+        return [root for root in self.online() if any(root.holds(folder) for folder in covered)]
+
+    def take_begun_anew(self) -> set[int]:
+        """Give the roots that were taken out of the configuration and in again, once."""
+        taken, self._begun_anew = self._begun_anew, set()
+        return taken
+
+    def doubt(self, roots: Iterable[Root]) -> None:
+        """A look at some roots could not be finished: the next check that finds them here gives them again."""
+        self._doubted.update(root.id for root in roots)
+
+    async def lanes(self) -> list[str]:
+        """Find out in which lanes the roots lie now, this machine's own disks first."""
+        known = rooting.every(self._library.db)
+        await self._disks.find_lanes(known)
+        self._lanes_are_known = True
+        return [NEAR, *sorted({self._disks.lane(root) for root in known} - {NEAR})]
+
+    async def check(self, lane: str) -> list[Root]:
+        """See which roots of a lane are here and watch them; give those to be looked at.
+
+        They are those that came, that were not watched until now, and that were in doubt.
+        """
+        if not self._lanes_are_known:
+            await self.lanes()  # before anything is touched: what lies in another lane may hang
+        async with self._checking[lane]:
             before = {root.id for root in self.online()}
-            known = rooting.every(self._library.db)
-            for root, same in zip(known, await asyncio.to_thread(_as_before, known), strict=True):
+            known = self._in_lane(lane)
+            for root, same in zip(known, await self._as_before(known), strict=True):
                 if root.offline or not same:
                     await self._judge(root)
+                else:
+                    self._deleted.discard(root.id)  # it was made anew before anybody looked, with the same inode
             self.roots = rooting.every(self._library.db)
-            return [root for root in self.roots if await self._is_to_be_looked_at(root, before)]
+            return [root for root in self._in_lane(lane) if await self._is_to_be_looked_at(root, before)]
+
+    def _in_lane(self, lane: str) -> list[Root]:
+        return [root for root in rooting.every(self._library.db) if self._disks.lane(root) == lane]
+
+    async def _as_before(self, roots: list[Root]) -> list[bool]:
+        try:
+            return await self._disks.as_before(roots)
+        except NoAnswer:
+            return [False] * len(roots)
 
     async def _is_to_be_looked_at(self, root: Root, before: set[int]) -> bool:
         if root.offline:
             if root.id in self._watched:
                 self._stop_watching(root)
             return False
+        came = root.id not in before or root.id in self._doubted
+        self._doubted.discard(root.id)
         if root.id in self._watched:
-            return root.id not in before
-        watched = await asyncio.to_thread(self._watch, root)
-        return watched or root.id not in before
+            return came
+        return await self._watch(root) or came
 
-    def _watch(self, root: Root) -> bool:
+    async def _watch(self, root: Root) -> bool:
         try:
-            self._watcher.watch(root.path)
+            await self._disks.watch(root.path)
         except OSError as error:
             if root.id not in self._refused:
                 log.warning("%s cannot be watched: %s", shown(to_text(root.path)), error.strerror)
-            self._refused.add(root.id)
+            self._refused[root.id] = error
             return False
         self._watched.add(root.id)
-        self._refused.discard(root.id)
+        self._refused.pop(root.id, None)
         return True
 
     def _stop_watching(self, root: Root) -> None:
         """A watch stays with its folder, whatever is mounted at the path later."""
         self._watched.discard(root.id)
-        self._watcher.unwatch(root.path)
+        self._disks.unwatch(root.path)
 
     async def _judge(self, root: Root) -> None:
-        now = await asyncio.to_thread(identify, root.path)
-        has_known, sampled = False, False
-        if now is not None and not is_same(now, root):
-            if root.id in self._watched:
-                self._stop_watching(root)
-            has_known, sampled = await self._library.with_reader(sample, root.id)
+        try:
+            now = await self._disks.identify(root.path)
+            has_known, sampled = await self._sampled(root, now)
+        except NoAnswer:
+            now, has_known, sampled = None, False, False
         known, found = root.identity, None if now is None else Identity(signed(now.fsid), signed(now.ino), now.fstype)
-        presence = judge(known, found, has_known_files=has_known, sample_found=sampled)
+        deleted = root.id in self._deleted
+        presence = judge(known, found, has_known_files=has_known, sample_found=sampled, was_deleted=deleted)
         if presence == "online" and now is not None:
-            came = rooting.comes_online(root.id, now)
-            await self._library.write(lambda _db: came, actor="watcher")
-        elif not root.offline or root.why != ("foreign" if presence == "foreign" else "absent"):
-            left = rooting.goes_offline(root.id, foreign=presence == "foreign")
+            await self._comes(root, now)
+            return
+        why = "foreign" if presence == "foreign" else "absent"
+        self._obstacles[root.id] = await self._obstacle(root) if why == "absent" else ""
+        if not root.offline or root.why != why:
+            left = rooting.goes_offline(root.id, foreign=why == "foreign")
             await self._library.write(lambda _db: left, actor="watcher")
 
+    async def _comes(self, root: Root, now: Identity) -> None:
+        self._deleted.discard(root.id)
+        self._samples.pop(root.id, None)
+        self._next_sample.pop(root.id, None)
+        if root.identity is None:
+            self._begun_anew.add(root.id)
+        came = rooting.comes_online(root.id, now)
+        await self._library.write(lambda _db: came, actor="watcher")
 
-def _as_before(roots: list[Root]) -> list[bool]:
-    """Tell of each root whether it is the folder it was: cheaper than to identify it, for it is done at rest."""
-    return [_is_as_before(root) for root in roots]
+    async def _obstacle(self, root: Root) -> str:
+        return await asyncio.to_thread(obstacle, root.path) if self._disks.lane(root) == NEAR else ""
 
+    async def _sampled(self, root: Root, now: Identity | None) -> tuple[bool, bool]:
+        """Tell of a folder that is not the one known whether files are known in it, and whether one is there."""
+        if now is None or is_same(now, root) or root.identity is None:
+            return False, False
+        if root.id in self._watched:
+            self._stop_watching(root)
+        if root.id not in self._samples:
+            self._samples[root.id] = await self._library.with_reader(looking.sample, root.id)
+        few = self._samples[root.id]
+        return bool(few), bool(few) and (await self._disks.any_as_known(few) or await self._holds_known(root))
 
-def _is_as_before(root: Root) -> bool:
-    if root.identity is None:
-        return False
-    try:
-        info = os.stat(root.path)
-        fsid = os.statvfs(root.path).f_fsid if hasattr(os, "statvfs") else info.st_dev
-    except OSError:
-        return False
-    return is_same(Identity(fsid, info.st_ino, root.identity.fstype), root)
+    async def _holds_known(self, root: Root) -> bool:
+        """Look whether any known file lies in what is at a root's path now; somebody may just have put one in."""
+        begun = self._clock()
+        if begun < self._next_sample.get(root.id, begun):
+            return False
+        others = [other for other in self.roots if other.id != root.id]
+        try:
+            found = await self._disks.look(root, {}, others, under=None, followed=None, stop=threading.Event())
+        except OSError:
+            return False
+        now = self._clock()
+        self._next_sample[root.id] = now + min(max(SHARE * (now - begun), SHORTEST_S), LONGEST_S)
+        return await self._library.with_reader(looking.is_known, root.id, found.new)

@@ -6,23 +6,19 @@ folder as well, but one of another file system.
 """
 
 import os
-import re
 import stat
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-Presence = Literal["online", "offline", "foreign"]
+from . import mounts
+from .mounts import fstype_of
 
-MOUNTINFO = "/proc/self/mountinfo"
+Presence = Literal["online", "offline", "foreign"]
 
 _NETWORK = frozenset({
     "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "drvfs", "fuse", "glusterfs", "lustre", "ncpfs", "nfs",
     "nfs4", "orangefs", "prl_fs", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "webdav",
 })  # fmt: skip
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True)
@@ -48,11 +44,33 @@ def identify(path: str) -> Identity | None:
         return None
     if not stat.S_ISDIR(info.st_mode):
         return None
-    return Identity(fsid, info.st_ino, _fstype_at(path))
+    return Identity(fsid, info.st_ino, fstype_of(os.path.realpath(path), mounts.text()))
 
 
-def judge(known: Identity | None, now: Identity | None, *, has_known_files: bool, sample_found: bool) -> Presence:
+def obstacle(path: str) -> str:
+    """Say what lies at a root's path instead of a folder; empty where nothing does. Waits as `identify` does."""
+    try:
+        info = os.lstat(path)
+        if stat.S_ISLNK(info.st_mode):
+            info = os.stat(path)
+    except FileNotFoundError:
+        return "a link to nothing lies there" if os.path.islink(path) else ""
+    except OSError as error:
+        return f"it cannot be reached ({error.strerror})"
+    return "" if stat.S_ISDIR(info.st_mode) else "a file lies there"
+
+
+def judge(
+    known: Identity | None,
+    now: Identity | None,
+    *,
+    has_known_files: bool,
+    sample_found: bool,
+    was_deleted: bool = False,
+) -> Presence:
     """Decide from a root's recorded identity and the present one whether the root is there.
+
+    `was_deleted` says that its deletion was witnessed: a folder made anew in its place is the root.
 
     "foreign" is another folder under the root's path, the empty mount point of an unplugged drive perhaps, or one
     that was swapped for it: what is not in it is offline, not missing.
@@ -60,6 +78,8 @@ def judge(known: Identity | None, now: Identity | None, *, has_known_files: bool
     if now is None:
         return "offline"
     if known is None or (known.fsid, known.ino) == (now.fsid, now.ino):
+        return "online"
+    if was_deleted and known.fsid == now.fsid:
         return "online"
     if not has_known_files or sample_found:
         # A disk can come back under another id (xfs and FAT derive it from the device number), a folder be restored.
@@ -70,43 +90,3 @@ def judge(known: Identity | None, now: Identity | None, *, has_known_files: bool
 def is_network(fstype: str) -> bool:
     """Tell whether changes made elsewhere can reach this type of file system without any hint of it."""
     return fstype in _NETWORK or fstype.startswith("fuse.")
-
-
-def fstype_of(path: str, mountinfo: str) -> str:
-    """Give the type of the file system that holds a real absolute path; empty if no mount point does.
-
-    `mountinfo` is the text of /proc/self/mountinfo, see proc_pid_mountinfo(5).
-    """
-    parts = path.rstrip("/").split("/")
-    fstypes = _mounts(mountinfo)
-    for end in range(len(parts), 0, -1):
-        fstype = fstypes.get("/".join(parts[:end]) or "/")
-        if fstype is not None:
-            return fstype
-    return ""
-
-
-def _fstype_at(path: str) -> str:
-    if sys.platform != "linux":
-        return ""
-    try:
-        mountinfo = os.fsdecode(Path(MOUNTINFO).read_bytes())
-    except OSError:
-        return ""
-    return fstype_of(os.path.realpath(path), mountinfo)
-
-
-def _mounts(mountinfo: str) -> Mapping[str, str]:
-    """Read mount points and their types; of two mounts on one point the later lies on top."""
-    fstypes: dict[str, str] = {}
-    for line in mountinfo.split("\n"):
-        mount, separator, device = line.partition(" - ")
-        fields = mount.split(" ")
-        if separator and len(fields) > 4:
-            fstypes[_unescaped(fields[4])] = device.split(" ")[0]
-    return fstypes
-
-
-def _unescaped(field: str) -> str:
-    """Undo the kernel's writing of blank, tab, line feed and backslash as octal numbers."""
-    return _OCTAL.sub(lambda number: chr(int(number[1], 8)), field)

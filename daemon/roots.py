@@ -111,3 +111,8 @@ def as_file(seen: Seen, root: int) -> File:
 def signed(number: int) -> int:
     """Fit an unsigned 64-bit number of the system (an inode, a file system's id) into SQLite's signed one."""
     return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def unsigned(number: int) -> int:
+    """Undo `signed`."""
+    return number + (1 << 64) if number < 0 else number

@@ -35,12 +35,12 @@ async def get_status(services: Services, _request: web.Request) -> web.Response:
             "type": root.type,
             "state": "offline" if root.offline else "online",
             "why": root.why,
+            "watched": services.observer.watched(root),
+            "polled_every_s": services.observer.polled_every(root),
         }
         for root in roots.every(db)
     ]
-    problem = services.library.problem()
-    unwritten = [] if problem is None else [("nothing can be written", problem)]
-    warnings = [*unwritten, *services.notes, *services.observer.warnings()]
+    warnings = [*services.library.warnings(), *services.notes, *services.observer.warnings()]
     return answer(
         {
             "version": services.version,

@@ -60,13 +60,37 @@ class Look:
     """Files and folders that could not be looked at, and why; nothing known there or below counts as gone."""
     links: dict[str, str] = field(default_factory=dict[str, str])
     """Followed links to folders, and the real path of each one's target."""
+    known_in: dict[str, int] = field(default_factory=dict[str, int], compare=False)
+    """The folders in which known files lie as they are known, and the device of each."""
+    new_in: dict[str, int] = field(default_factory=dict[str, int], compare=False)
+    """The folders in which only other files lie, and the device of each."""
+    far: list[str] = field(default_factory=list[str])
+    """Links that were not followed because they lead to where a look may hang; nothing known there counts as gone."""
     folders: int = 0
     files: int = 0
+
+    def join(self, other: "Look") -> None:
+        """Add what a look at another part of the same root found."""
+        self.new += other.new
+        self.changed += other.changed
+        self.gone += other.gone
+        self.unreadable += other.unreadable
+        self.links |= other.links
+        self.known_in |= other.known_in
+        self.new_in |= other.new_in
+        self.far += other.far
+        self.folders += other.folders
+        self.files += other.files
 
 
 def is_hidden(name: str) -> bool:
     """Tell whether a folder of this name is left out, by the look and by the watcher."""
     return name.startswith(".")
+
+
+def is_too_deep(root: str, path: str) -> bool:
+    """Tell whether a file lies so deep in a root that no look enters its folder: a hint of it is left alone as well."""
+    return path.count(os.sep) - root.rstrip(os.sep).count(os.sep) - 1 > DEEPEST
 
 
 def look(
@@ -78,12 +102,14 @@ def look(
     followed: Mapping[str, str] | None = None,
     wanted: Callable[[str], bool] = is_model_name,
     stop: Callable[[], bool] | None = None,
+    is_far: Callable[[str], bool] | None = None,
 ) -> Look:
     """Look at a root, or with `under` only at that folder of it, and compare it with what is known.
 
     `barred` are (device, inode) of the watched roots. `followed` is what the last whole look gave as
     `links`; it lets a look at a part follow the links that a whole look would. A name is looked at if `wanted`
     says so or its path is known. `stop` is asked once a folder; when it says yes the look ends with StoppedError.
+    A link that `is_far` says leads to where a look may hang is not touched, and given as `far`.
 
     A root that cannot be reached is `unreadable`, and nothing is gone. Raises ValueError if `under` is elsewhere.
     """
@@ -91,7 +117,7 @@ def look(
     start = (under or root).rstrip(os.sep) or os.sep
     if start != root and not start.startswith(_inside(root)):
         raise ValueError(f"{start!r} is not below the root {root!r}: give a folder of that root.")
-    walk = _Walk(root, start, known, frozenset(barred), followed or {}, wanted, stop)
+    walk = _Walk(root, start, known, frozenset(barred), followed or {}, wanted, stop, is_far)
     if not _passes_hidden(root, start):
         walk.go()
     return walk.found
@@ -131,6 +157,7 @@ class _Walk:
         followed: Mapping[str, str],
         wanted: Callable[[str], bool],
         stop: Callable[[], bool] | None,
+        is_far: Callable[[str], bool] | None,
     ) -> None:
         self.found = Look()
         self._root = root
@@ -139,6 +166,7 @@ class _Walk:
         self._barred = barred
         self._wanted = wanted
         self._stop = stop
+        self._is_far = is_far
         self._real_root = os.path.realpath(root)
         # Real folders all of whose content is reached from here without one more link.
         self._homes = [self._real_root]
@@ -197,16 +225,18 @@ class _Walk:
                         continue
                     self._entered.add(ident)
                     below = above | {ident}
-                    waiting += [(path, depth + 1, below) for path in self._list(where, folder, depth)]
+                    waiting += [(path, depth + 1, below) for path in self._list(where, folder, depth, ident[0])]
             except OSError as error:
                 if error.errno not in _NOT_THERE:
                     self._leave_out(folder, _reason(error))
 
-    def _list(self, where: int | str, folder: str, depth: int) -> list[str]:
+    def _list(self, where: int | str, folder: str, depth: int, device: int) -> list[str]:
         """Look at each entry of one folder; give the real folders in it. Its loop must do 100,000 in 0.5 s."""
         found, known_at, meet, wanted = self.found, self._known.get, self._met.append, self._wanted
+        is_far = self._is_far
         prefix = _inside(folder)
         folders: list[str] = []
+        files, changed = found.files, len(found.new) + len(found.changed)
         found.folders += 1
         with os.scandir(where) as entries:
             for entry in entries:
@@ -221,6 +251,10 @@ class _Walk:
                             continue
                         if not wanted(name) and not entry.is_symlink():
                             continue
+                    if is_far is not None and entry.is_symlink() and is_far(path):
+                        self._left_out.add(path)
+                        found.far.append(path)
+                        continue
                     # On Windows an entry's own stat has neither inode nor device.
                     info = entry.stat() if _BY_DESCRIPTOR else os.stat(path)
                 except OSError as error:
@@ -241,6 +275,9 @@ class _Walk:
                         self._links.append((path, depth + 1))
                     else:
                         folders.append(path)
+        if found.files > files:
+            is_known = found.files - files > len(found.new) + len(found.changed) - changed
+            (found.known_in if is_known else found.new_in)[folder] = device
         return folders
 
     def _could_not_look(self, path: str, error: OSError, *, known: bool) -> None:
@@ -264,6 +301,10 @@ class _Walk:
 
     def _may_follow(self, link: str) -> bool:
         """Decide about a link to a folder; if it is followed its target is the last of the homes."""
+        if self._is_far is not None and self._is_far(link):
+            self._left_out.add(link)
+            self.found.far.append(link)
+            return False
         try:
             info = os.stat(link)
         except OSError as error:

@@ -332,7 +332,11 @@ class Session(msgspec.Struct, omit_defaults=True):
 
 
 class RootState(msgspec.Struct):
-    """A watched folder."""
+    """A watched folder.
+
+    `watched` tells how changes in it are seen: by events, by looks now and then, or both ways. `polled_every_s` is how
+    often it is looked at because others may change it without an event.
+    """
 
     id: int
     path: str
@@ -340,6 +344,8 @@ class RootState(msgspec.Struct):
     type: str | None
     state: Literal["online", "offline"]
     why: str | None
+    watched: Literal["events", "looks", "both"] | None
+    polled_every_s: float | None
 
 
 class Trouble(msgspec.Struct):

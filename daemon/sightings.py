@@ -33,7 +33,7 @@ from ..events.catalog import (
 from ..events.log import New
 from ..events.pathtext import shown
 from ..events.writer import Decision
-from ..projections import models, pending
+from ..projections import imports, models, pending
 from ..projections.models import Location
 from ..projections.pending import Pending
 
@@ -112,7 +112,9 @@ def see(db: apsw.Connection, sightings: Iterable[Sighting]) -> Decision:
     """
     reader = _Reader(db)
     latest = {sighting.file.path: sighting for sighting in sightings}
-    for sighting in [sighting for sighting in latest.values() if not reader.follow(sighting)]:
+    rest = [sighting for sighting in latest.values() if not reader.follow(sighting)]
+    reader.take_in_dropped()
+    for sighting in rest:
         reader.read(sighting)
     return reader.decision()
 
@@ -130,6 +132,16 @@ def lose(db: apsw.Connection, paths: Iterable[str]) -> Decision:
     return Decision(events, Outcome(missing=len(events)))
 
 
+def break_off(db: apsw.Connection, files: Iterable[File]) -> Decision:
+    """Decide what it means that files which are not whole lie at some paths: what a model had there it has no more."""
+    events: list[New] = []
+    for file in files:
+        location = models.location(db, file.path)
+        if location is not None and not location.lost and not _is_same(file, location):
+            events.append(of_files(location.model, LocationLost(location.model, file.path)))
+    return Decision(events, Outcome(missing=len(events)))
+
+
 def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
     """Decide what it means that a pending model's content was hashed: known content in a model root is a location.
 
@@ -140,6 +152,8 @@ def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
         return Decision((), Outcome())
     if seen.sha256 is None or models.get(db, seen.sha256) is None:
         return Decision((), Outcome())
+    if imports.open_import_of(db, number) is not None:
+        return Decision((), Outcome())  # its import has begun, and decides
     if not known.in_place or known.written:
         return Decision(recognised(known, seen.sha256), Outcome())
     reader = _Reader(db)
@@ -186,6 +200,7 @@ class _Reader:
         self._taken: dict[str, str | None] = {}  # paths that another file took, and the model it is of
         self._moves: list[New] = []
         self._rest: list[New] = []
+        self._dropped: list[tuple[Sighting, Location, Location | None]] = []  # models' files, moved to drop folders
         self.outcome = Outcome()
 
     def decision(self) -> Decision:
@@ -229,11 +244,32 @@ class _Reader:
             self._moves.append(of_files(model, LocationMoved(model, there.path, seen.file)))
             self.outcome.moved += 1
         else:  # known content in a drop folder waits there, and says what it is
-            if not there.lost:
-                self._moves.append(of_files(model, LocationLost(model, there.path)))
-            self._arrive(seen, location, model)
+            self._dropped.append((seen, there, location))
+
+    def take_in_dropped(self) -> None:
+        """Take in files of models that lie in drop folders now; once all moves are known: paths may be taken."""
+        for seen, there, location in self._dropped:
+            if there.path in self._taken:
+                self._moves.append(of_files(there.model, LocationReplaced(there.model, there.path)))
+            elif not there.lost:
+                self._moves.append(of_files(there.model, LocationLost(there.model, there.path)))
+            self._arrive(seen, location, there.model)
+
+    def _becomes_location(self, seen: Sighting, known: Pending) -> bool:
+        """Take in known content that has come into a model root; not where somebody wrote to it, or is importing it."""
+        if not (seen.in_place and known.sha256) or known.written or models.get(self._db, known.sha256) is None:
+            return False
+        if imports.open_import_of(self._db, known.id) is not None:
+            return False
+        self._taken[seen.file.path] = known.sha256
+        self.place(seen, known.sha256)
+        self._rest.append(of_pending(known.id, PendingImported(known.id, known.sha256, "merged")))
+        self.outcome.found.append(known.id)  # for the picture that was kept for it
+        return True
 
     def _move_pending(self, seen: Sighting, known: Pending) -> None:
+        if self._becomes_location(seen, known):
+            return
         name = known.name if "name" in known.given else seen.stem
         type_ = known.type if "type" in known.given else (seen.type or known.type)
         self._moves.append(of_pending(known.id, PendingMoved(known.id, seen.file, name, type_, seen.in_place)))
@@ -350,6 +386,10 @@ class _Reader:
         if known.state == "waiting":
             if (known.root, known.in_place) != (seen.file.root, seen.in_place):
                 self._move_pending(seen, known)
+            elif not known.sha256:  # an import may have been in the way when it was compared
+                self._watch_for_known_content(seen, known.id, known.sha256)
+            return
+        if self._becomes_location(seen, known):
             return
         self._rest.append(of_pending(known.id, PendingReturned(known.id, seen.file, seen.in_place)))
         self.outcome.returned += 1

@@ -17,8 +17,8 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol
@@ -48,8 +48,11 @@ if sys.platform == "linux":
     )
 
 Kind = Literal["arrived", "written", "created", "gone", "folder", "folder-gone", "lost"]
+Ending = Literal["deleted", "moved", "unmounted"]
 
 WATCH_LIMIT = "/proc/sys/fs/inotify/max_user_watches"
+INSTANCE_LIMIT = "/proc/sys/fs/inotify/max_user_instances"
+QUEUE_LIMIT = "/proc/sys/fs/inotify/max_queued_events"
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +73,8 @@ class Hint:
     kind: Kind
     path: str
     came_from: str | None = None
+    ended: Ending | None = field(default=None, compare=False)
+    """What became of a watched folder that is gone, where that was witnessed; else nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ class Shortage:
     """What one user may hold in all programs together; 0 if it cannot be told."""
     cure: str
     """The command that lifts the limit until the next start of the machine."""
+    where: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many folders go unwatched, by watched folder, as it is shown."""
 
 
 class Watcher:
@@ -118,6 +125,13 @@ class Watcher:
         """Tell whether folders go unwatched because the system's limit is reached."""
         return self._source.shortage()
 
+    def cover(self) -> list[str]:
+        """Try again to watch what the system refused to watch; gives the watched folders in which it took some.
+
+        Look at those: what happened before it gave no hint.
+        """
+        return self._source.cover()
+
     def close(self) -> None:
         """Stop all watching; no hint is delivered after it returns."""
         self._source.close()
@@ -130,6 +144,7 @@ class _Source(Protocol):
     def unwatch(self, shown: str) -> None: ...
     def watched(self) -> frozenset[str]: ...
     def shortage(self) -> Shortage | None: ...
+    def cover(self) -> list[str]: ...
     def close(self) -> None: ...
 
 
@@ -273,6 +288,7 @@ class _Inotify:
         self._trees: dict[str, _Tree] = {}
         self._instance: _Instance | None = None
         self._thread: threading.Thread | None = None
+        self._serving: threading.Thread | None = None
         self._closing = threading.Event()
         self._backoff = Backoff()
 
@@ -304,8 +320,23 @@ class _Inotify:
     def shortage(self) -> Shortage | None:
         with self._lock:
             held = sum(len(tree.folders) for tree in self._trees.values())
-            refused = sum(len(tree.refused) for tree in self._trees.values())
-        return shortage_of(held, held + refused, _watch_limit()) if refused else None
+            where = {tree.shown: len(tree.refused) for tree in self._trees.values() if tree.refused}
+        refused = sum(where.values())
+        return replace(shortage_of(held, held + refused, limit(WATCH_LIMIT)), where=where) if refused else None
+
+    def cover(self) -> list[str]:
+        with self._lock:
+            lacking = {tree.shown: (tree, sorted(tree.refused)) for tree in self._trees.values() if tree.refused}
+        covered: list[str] = []
+        for shown, (tree, folders) in lacking.items():
+            for done, folder in enumerate(folders):
+                self._cover(tree, folder)
+                if folder in tree.refused:  # the limit is as it was: the others would be refused as well
+                    folders = folders[:done]
+                    break
+            if folders:
+                covered.append(shown)
+        return covered
 
     def close(self) -> None:
         self._closing.set()
@@ -326,13 +357,14 @@ class _Inotify:
         if self._thread is None:
             self._instance = _Instance()
             self._thread = threading.Thread(target=self._serve, name="hikaze-watch", daemon=True)
+            self._serving = self._thread
             self._thread.start()
 
     # In the watcher's thread
 
     def _serve(self) -> None:
         whole = True
-        while not self._closing.is_set():
+        while self._serves():
             try:
                 whole = self._pass_on() if whole else self._start_afresh()
             except Exception:  # noqa: BLE001 - the thread's outermost edge
@@ -340,9 +372,13 @@ class _Inotify:
                 _log.exception("Watching failed; all watched folders are looked at again")
                 whole = False
         with self._lock:
-            if self._instance is not None:
+            if self._instance is not None and self._serving is threading.current_thread():
                 self._instance.close()
                 self._instance = None
+
+    def _serves(self) -> bool:
+        with self._lock:
+            return self._serving is threading.current_thread() and not self._closing.is_set()
 
     def _pass_on(self) -> bool:
         """Wait for events and deliver what they hint at; False when the kernel has dropped some."""
@@ -371,8 +407,11 @@ class _Inotify:
         with self._lock:
             if self._closing.is_set():
                 return False
-            self._instance = _Instance()
             trees = list(self._trees.values())
+            try:
+                self._instance = _Instance()
+            except OSError as error:
+                return self._give_up(trees, error)
             for tree in trees:
                 tree.folders.clear()
                 tree.refused.clear()
@@ -384,6 +423,14 @@ class _Inotify:
                 self.unwatch(tree.shown)
                 hint = Hint("folder-gone", tree.shown)
             self._tell([hint])
+        return True
+
+    def _give_up(self, trees: list[_Tree], error: OSError) -> bool:
+        """End the thread: the system grants no instance any more. Whoever watches anew is told so, or starts it."""
+        _log.warning("Watching ended: %s", error.strerror)
+        self._trees.clear()
+        self._thread = self._serving = None
+        self._tell([Hint("folder-gone", tree.shown) for tree in trees])
         return True
 
     def _tell(self, hints: list[Hint]) -> None:
@@ -422,7 +469,7 @@ class _Inotify:
             return []
         if not folder:
             self.unwatch(tree.shown)
-        return [Hint("folder-gone", tree.shown + folder)]
+        return [Hint("folder-gone", tree.shown + folder, ended=_ending(event.mask))]
 
     def _entry_changed(self, tree: _Tree, path: str, event: _Event, moves: _Moves) -> list[Hint]:
         """Take in what happened to something in a watched folder."""
@@ -533,11 +580,18 @@ def shortage_of(watches: int, folders: int, limit: int) -> Shortage:
     return Shortage(watches, folders, limit, f"sudo sysctl -w fs.inotify.max_user_watches={needed}")
 
 
-def _watch_limit() -> int:
+def limit(file: str) -> int:
+    """Read a limit of the system from its file; 0 if it cannot be told."""
     try:
-        return int(Path(WATCH_LIMIT).read_bytes())
+        return int(Path(file).read_bytes())
     except (OSError, ValueError):
         return 0
+
+
+def _ending(mask: int) -> Ending:
+    if mask & _IN.IN_DELETE_SELF:
+        return "deleted"
+    return "moved" if mask & _IN.IN_MOVE_SELF else "unmounted"
 
 
 def _folders_in(real: str, folder: str) -> list[str]:
@@ -616,6 +670,10 @@ class PlatformObserver:
     def shortage(self) -> Shortage | None:
         """Nothing limits the watches here."""
         return None
+
+    def cover(self) -> list[str]:
+        """Nothing was refused here."""
+        return []
 
     def close(self) -> None:
         """Stop the observer and its threads."""

@@ -3,11 +3,13 @@
 import json
 import shutil
 import socketserver
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -116,3 +118,17 @@ def daemon() -> Iterator[StandIn]:
             server.shutdown()
             thread.join()
             shutil.rmtree(folder)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Give what mounts a small disk with some options."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> Path:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=True)
+        return folder
+
+    yield mount
+    subprocess.run(["umount", "--lazy", folder], check=True)  # busy while a traceback holds a database

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from hikaze.daemon import roots
+from hikaze.daemon import dismissing, roots
 from hikaze.daemon.busy import Busy
+from hikaze.daemon.disks import Disks
 from hikaze.daemon.gallery import Gallery
 from hikaze.daemon.imagestore import ImageStore
 from hikaze.daemon.importer import Ended, Importer, Wish
@@ -49,8 +50,17 @@ class Hints:
 class Home:
     """The parts, and short ways to ask them."""
 
-    def __init__(self, top: Path, steps: Sequence[Step] = STEPS, models_at: Path | None = None) -> None:
+    def __init__(
+        self,
+        top: Path,
+        steps: Sequence[Step] = STEPS,
+        models_at: Path | None = None,
+        disks: Callable[[Any], Disks] = Disks,
+        hints: type[Hints] = Hints,
+        **how: Any,
+    ) -> None:
         """Build the parts in a folder: a data folder, two model roots and a drop folder."""
+        self._make_hints = hints
         self.loras, self.vae, self.drop = (models_at or top) / "loras", top / "vae", top / "drop"
         self.data = top / "data"
         for folder in (self.loras, self.vae, self.drop, self.data):
@@ -62,7 +72,12 @@ class Home:
         tools = (self.library, self.store, self.busy, str(self.data), lambda type_: order.get(type_, ()))
         self.tools = Tools(*tools, self.gallery.take_companion)
         self.observer = Observer(
-            self.library, self.busy, self.gallery.take_companions, hint_source=self._listen, clock=lambda: self.now
+            self.library,
+            self.busy,
+            self.gallery.take_companions,
+            disks=disks(self._listen),
+            clock=lambda: self.now,
+            **how,
         )
         self.importer = Importer(
             self.tools, self.observer.look_again, self.observer.compare_with_known, steps, retry_s=0.02
@@ -70,7 +85,7 @@ class Home:
         self.now = time.monotonic()
 
     def _listen(self, deliver: Callable[[Hint], None]) -> Any:
-        self.hints = Hints(deliver)
+        self.hints = self._make_hints(deliver)
         return self.hints
 
     async def open(self, *, works: bool = True) -> None:
@@ -81,6 +96,7 @@ class Home:
         await self.library.write(lambda db: roots.adjust(db, wanted), actor="daemon")
         await asyncio.to_thread(self._recover_images)
         await self.importer.recover()
+        await dismissing.recover(self.library, str(self.data))
         self.observer.start()
         await self.until(lambda: len(self.hints.folders) == len(wanted))
         if works:

@@ -1,20 +1,28 @@
 """The observer: hints in, looks at real files, facts out. The hints and its clock are the test's."""
 
 import asyncio
+import errno
 import os
 import shutil
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hikaze.daemon import roots
+from hikaze.daemon.disks import Disks
+from hikaze.daemon.hashing import Hashed
+from hikaze.daemon.pauses import Clocks
+from hikaze.daemon.roots import Wanted
 from hikaze.daemon.sightings import of_files, of_model
-from hikaze.daemon.watch import Hint
+from hikaze.daemon.watch import Hint, Shortage
 from hikaze.events.catalog import File, LocationFound, ModelImported
 from hikaze.events.writer import Decision
 from hikaze.projections import models, pending
 from PIL import Image
 
-from .home import Home, home
+from .home import Hints, Home, home
 from .library import model_bytes, put_model
 from .test_importer import sha_of
 
@@ -368,3 +376,242 @@ async def _timed(top: Path, play: Play) -> float:
         await play(at_work)
         begin = loop.time()
     return loop.time() - begin
+
+
+class SlowHashing(Disks):
+    """Disks that begin to hash only when they are let."""
+
+    def __init__(self, hint_source: Any) -> None:
+        """Look as all disks do."""
+        super().__init__(hint_source)
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+    async def hash_file(self, path: str, stop: threading.Event) -> Hashed:
+        """Wait, then hash."""
+        self.asked.set()
+        await self.may.wait()
+        return await super().hash_file(path, stop)
+
+
+def test_what_changes_before_it_is_compared(tmp_path: Path) -> None:
+    """A file that was at rest when its hash was asked for, and is written to since, waits to come to rest again."""
+    made: list[SlowHashing] = []
+
+    def disks(hint_source: Any) -> Disks:
+        made.append(SlowHashing(hint_source))
+        return made[0]
+
+    async def go() -> None:
+        async with home(tmp_path, disks=disks) as at:
+            path = await own(at)
+            os.utime(path, ns=(5, 5))
+            at.hints.deliver(Hint("arrived", str(path)))
+            await made[0].asked.wait()
+            path.write_bytes(model_bytes(2))
+            made[0].may.set()
+            await at.until(at.observer.waiting)
+            assert "has just changed" in at.observer.waiting()[0][1]
+            assert at.states(sha_of(1)) == {str(path): False}
+            assert await at.events("location-replaced") == []
+            await look_later(at, 2.1)
+
+            await at.until(lambda: at.at(path))
+
+    asyncio.run(go())
+
+
+def test_many_files_that_vanish(tmp_path: Path) -> None:
+    """What is much of a root is looked at a second time before it is believed, and that is told meanwhile."""
+
+    async def play(at: Home) -> None:
+        paths = [age(put_model(at.vae / f"{number}.safetensors", number)) for number in range(60)]
+        await at.observer.scan()
+        await look_later(at, 3)
+        await at.until(lambda: all(at.at(path) for path in paths))
+        kept = paths[0].rename(tmp_path / "kept")
+        for path in paths[1:]:
+            path.unlink()
+        assert (await at.observer.scan()).outcome.missing == 0
+        assert [what for what, _ in at.observer.warnings()] == [
+            f"60 of the 60 files in {at.vae} vanished at once; that is looked at again before it is believed"
+        ]
+        kept.rename(paths[0])
+        await look_later(at, 4.9)
+        await asyncio.sleep(0.05)
+        assert await at.events("pending-lost") == []
+        await look_later(at, 0.2)
+
+        await at.until(lambda: not at.at(paths[1]))
+        assert len(await at.events("pending-lost")) == 59
+        assert at.at(paths[0])
+        assert at.observer.warnings() == []
+
+    run(tmp_path, play)
+
+
+@pytest.mark.parametrize("witnessed", [True, False])
+def test_a_folder_made_anew_at_a_root(tmp_path: Path, witnessed: bool) -> None:
+    """Where the root was seen to be deleted it is the root; else it is another folder, and nothing is missing."""
+
+    async def play(at: Home) -> None:
+        path = await own(at)
+        os.rename(at.loras, tmp_path / "elsewhere")  # so that the new folder gets another inode
+        at.loras.mkdir()
+        ended = "deleted" if witnessed else "moved"
+        at.hints.deliver(Hint("folder-gone", str(at.loras), ended=ended))
+        await asyncio.sleep(0.05)
+        await at.observer.scan()
+        await at.observer.scan()
+
+        assert at.states(sha_of(1)) == {str(path): witnessed}
+        (root,) = [root for root in roots.every(at.db) if root.path == str(at.loras)]
+        assert (root.offline, at.observer.watched(root)) == (not witnessed, "events" if witnessed else None)
+
+    run(tmp_path, play)
+
+
+def test_a_deletion_of_long_ago_proves_nothing(tmp_path: Path) -> None:
+    """A root that was deleted and made anew, and is swapped later, is another folder then."""
+
+    async def play(at: Home) -> None:
+        path = await own(at)
+        at.hints.deliver(Hint("folder-gone", str(at.loras), ended="deleted"))
+        await asyncio.sleep(0.05)
+        await at.observer.scan()  # it is there, with the inode it had
+        os.rename(at.loras, tmp_path / "elsewhere")
+        at.loras.mkdir()
+        await at.observer.scan()
+
+        assert at.states(sha_of(1)) == {str(path): False}
+        assert not models.has_present_location(at.db, sha_of(1))
+
+    run(tmp_path, play)
+
+
+@pytest.mark.parametrize(("content", "comes_back"), [(model_bytes(1), True), (model_bytes(1, 512), False)])
+def test_a_known_file_in_a_folder_that_was_swapped_in(tmp_path: Path, content: bytes, comes_back: bool) -> None:
+    """A file of its size at a known path proves a root, though it was copied there just now; another does not."""
+
+    async def play(at: Home) -> None:
+        path = await own(at)
+        os.rename(at.loras, tmp_path / "elsewhere")
+        at.loras.mkdir()
+        await at.observer.scan()
+        assert not models.has_present_location(at.db, sha_of(1))
+        path.write_bytes(content)
+        at.now += 60
+        await at.observer.scan()
+
+        assert models.has_present_location(at.db, sha_of(1)) == comes_back
+
+    run(tmp_path, play)
+
+
+def test_after_a_sleep_everything_is_looked_at(tmp_path: Path) -> None:
+    """What changed meanwhile may have given no hint; it is told that the computer slept."""
+    slept = [0.0]
+
+    def clocks() -> Clocks:
+        return Clocks(0.0, slept[0])
+
+    async def go() -> None:
+        async with home(tmp_path, clocks=clocks) as at:
+            await at.observer.scan()
+            path = age(put_model(at.vae / "a.safetensors", 1))
+            slept[0] = 3600.0
+
+            await at.until(at.observer.waiting, 10)
+            await look_later(at, 3)
+            await at.until(lambda: at.at(path))
+            what = "the computer slept or hikazed was stopped for 3600 s;"
+            looked = [(f"{what} all folders were looked at", "nothing need be done")]
+            await at.until(lambda: at.observer.warnings() == looked)
+
+    asyncio.run(go())
+
+
+class ShortHints(Hints):
+    """A stand-in for a watcher that was granted too few watches, until it asks for them again."""
+
+    lacks = True
+
+    def shortage(self) -> Shortage | None:
+        """Lack two folders below the LoRAs."""
+        where = {folder: 2 for folder in self.folders if folder.endswith("loras")}
+        return Shortage(8, 10, 8, "sudo sysctl -w fs.inotify.max_user_watches=524288", where) if self.lacks else None
+
+    def cover(self) -> list[str]:
+        """Get the watches."""
+        self.lacks = False
+        return [folder for folder in self.folders if folder.endswith("loras")]
+
+
+def test_where_watches_are_lacking_it_is_looked(tmp_path: Path) -> None:
+    """Changes there are seen by looking now and then; it is told, and the watches are asked for again and again."""
+
+    async def go() -> None:
+        async with home(tmp_path, hints=ShortHints) as at:
+            how = {root.path: at.observer.watched(root) for root in roots.every(at.db)}
+            assert how == {str(at.loras): "both", str(at.vae): "events", str(at.drop): "events"}
+            put_model(at.loras / "a.safetensors", 1)
+            at.now += 20
+
+            await at.until(at.observer.waiting, 10)
+            await at.until(lambda: at.observer.warnings() == [], 10)
+            assert {at.observer.watched(root) for root in roots.every(at.db)} == {"events"}
+
+    asyncio.run(go())
+
+
+def test_a_shortage_is_told_with_its_cure(tmp_path: Path) -> None:
+    """In one sentence, and with the line that lifts the limit."""
+
+    class Always(ShortHints):
+        def cover(self) -> list[str]:
+            return []
+
+    async def go() -> None:
+        async with home(tmp_path, hints=Always) as at:
+            what = "the system watches 8 of 10 folders; changes in the others are seen only by looking now and then"
+            assert at.observer.warnings() == [(what, "sudo sysctl -w fs.inotify.max_user_watches=524288")]
+
+    asyncio.run(go())
+
+
+class RefusedHints(Hints):
+    """A stand-in for a watcher that the system grants nothing."""
+
+    refuses = True
+
+    def watch(self, folder: str, shown_as: str | None = None) -> None:
+        """Refuse the folder of the VAEs, as long as it is to."""
+        if self.refuses and folder.endswith("vae"):
+            raise OSError(errno.EMFILE, "no more inotify instances")
+        super().watch(folder, shown_as)
+
+
+def test_a_root_that_cannot_be_watched(tmp_path: Path) -> None:
+    """It is looked at now and then, that is told with the cure, and it is watched as soon as the system lets us."""
+
+    async def go() -> None:
+        at = Home(tmp_path, hints=RefusedHints)
+        at.library.start()
+        wanted = [Wanted(str(at.loras), "model", "loras"), Wanted(str(at.vae), "model", "vae")]
+        await at.library.write(lambda db: roots.adjust(db, wanted), actor="daemon")
+        at.observer.start()
+        try:
+            await at.until(lambda: at.hints.folders and at.observer.warnings())
+            (_, vae) = roots.every(at.db)
+            assert at.observer.watched(vae) == "looks"
+            assert "max_user_instances" in at.observer.warnings()[0][1]
+            assert isinstance(at.hints, RefusedHints)
+            at.hints.refuses = False
+
+            await at.until(lambda: at.observer.watched(vae) == "events", 10)
+            assert at.observer.warnings() == []
+        finally:
+            await at.importer.close()
+            await at.observer.close()
+            at.library.close()
+
+    asyncio.run(go())

@@ -14,6 +14,7 @@ from aiohttp import ClientSession, FormData, UnixConnector
 from hikaze.daemon import app as root
 from hikaze.daemon import shapes
 from hikaze.daemon.config import Config
+from hikaze.daemon.disks import Disks
 from hikaze.daemon.folders import folders_of
 from hikaze.daemon.instance import prepare
 from hikaze.daemon.library import Library
@@ -39,8 +40,8 @@ async def serving(data: str) -> AsyncIterator[tuple[Call, Any]]:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(library.close)
         library.start()
-        services = root._build(config, plan, library, asyncio.Event(), root.STEPS)
-        await library.write(lambda db: adjust(db, plan.wanted), actor="daemon")
+        services = root._build(config, plan, library, asyncio.Event(), root.STEPS, Disks())
+        await library.write(lambda db: adjust(db, plan.wanted or ()), actor="daemon")
         await listen(config, services, stack)
         services.observer.start()
         stack.push_async_callback(services.observer.close)

@@ -89,6 +89,26 @@ here, there, drop = at("/m/a.pt"), at("/m/b.pt"), at("/d/a.pt", root=DROP)
 touched, edited, bigger = at("/m/a.pt", mtime_ns=6), at("/m/a.pt", ino=8), at("/m/a.pt", size=11)
 
 CASES: dict[str, tuple[list[New], list[Sighting], list[Any]]] = {
+    "a dropped file and a model's file that change places": (
+        model(A, here) + waiting(1, at("/d/a.pt", ino=9, root=DROP)),
+        [sighting(at("/d/a.pt", root=DROP), gone=["/m/a.pt"]), sighting(at("/m/a.pt", ino=9), gone=["/d/a.pt"])],
+        [
+            PendingMoved(1, at("/m/a.pt", ino=9), "a", "loras", in_place=True),
+            LocationReplaced(A, "/m/a.pt"),
+            found(2, at("/d/a.pt", root=DROP)),
+            PendingRecognised(2, A),
+        ],
+    ),
+    "known content that is moved from a drop folder into a model root": (
+        [*model(A, there), *waiting(1, drop), of_pending(1, PendingRecognised(1, A))],
+        [sighting(here, gone=["/d/a.pt"])],
+        [LocationFound(A, here), PendingImported(1, A, "merged")],
+    ),
+    "known content to which somebody wrote, moved into a model root": (
+        [*model(A, there), *waiting(1, drop), of_pending(1, PendingRecognised(1, A)), WRITTEN],
+        [sighting(here, gone=["/d/a.pt"])],
+        [PendingMoved(1, here, "a", "loras", in_place=True)],
+    ),
     "a new file in a model root": ([], [sighting(here)], [found(1, here)]),
     "a new file in a drop folder": ([], [sighting(drop)], [found(1, drop)]),
     "a known location": (model(A, here), [sighting(here)], []),
@@ -424,7 +444,7 @@ class Disk(RuleBasedStateMachine):
             seen = look(root.path, looking.known_in(memory.db, root.id))
             gone += seen.gone
             self.see([looking.sighting_of(root, one) for one in (*seen.new, *seen.changed)])
-        lost = looking.really_gone(roots, gone, set())
+        lost = [absent.path for absent in looking.really_gone(roots, gone, set())]
         memory.write(lambda db: lose(db, lost))
 
     def see(self, sightings: list[Sighting]) -> None:

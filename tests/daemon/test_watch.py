@@ -337,6 +337,20 @@ def test_watched_folder_renamed(watcher: Watcher, ear: Ear, root: Path) -> None:
     assert watcher.watched() == frozenset()
 
 
+@linux_only
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_how_a_watched_folder_ended(watcher: Watcher, ear: Ear, root: Path, elsewhere: Path, how: str) -> None:
+    """A folder that was deleted is told from one that was moved away, and lives on elsewhere."""
+    watcher.watch(str(root))
+
+    if how == "deleted":
+        root.rmdir()
+    else:
+        root.rename(elsewhere / "moved")
+
+    assert [hint.ended for hint in ear.up_to(Hint("folder-gone", str(root)))] == [how]
+
+
 def test_no_folder(watcher: Watcher, root: Path) -> None:
     """Watching what is no folder is refused."""
     (root / "file").touch()
@@ -500,6 +514,36 @@ def overflow(root: Path, reached: threading.Event) -> None:
 
 
 @linux_only
+@pytest.mark.slow
+def test_overflow_with_20_000_folders(root: Path) -> None:
+    """So many watches, built anew after an overflow, are no new overflow: it is over then, and costs nothing more."""
+    ear = Held()
+    for number in range(20_000):
+        os.mkdir(f"{root}/{number}")
+    with contextlib.closing(Watcher(ear.deliver)) as watcher:
+        watcher.watch(str(root))
+        if watcher.shortage() is not None:
+            pytest.skip("the system grants fewer watches")
+        limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+        os.mkdir(f"{root}/first")
+        assert ear.reached.wait(WAIT_S)
+        for number in range(limit + 100):
+            Path(f"{root}/{number % 20_000}/{number}").touch()
+        ear.let_go.set()
+
+        deadline = time.monotonic() + 60
+        while ear.hints.get(timeout=deadline - time.monotonic()) != Hint("lost", str(root)):
+            pass
+        before = time.process_time()
+        time.sleep(2.0)
+        assert time.process_time() - before < 0.2
+        assert ear.hints.empty()
+        for number in (0, 19_999):
+            Path(f"{root}/{number}/new").touch()
+            assert ear.hears(Hint("created", f"{root}/{number}/new"))
+
+
+@linux_only
 def test_failing_delivery(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A delivery that fails is logged and counts as a loss: the watcher lives on, and reports it."""
     ear = Ear()
@@ -538,6 +582,76 @@ LIMITED = """
 """
 
 
+COVERED = """
+    import queue, sys
+    from pathlib import Path
+    from hikaze.daemon.watch import Hint, Watcher
+
+    root = Path(sys.argv[1])
+    for name in "abcdef":
+        (root / name / "deep").mkdir(parents=True)
+    limit = Path("/proc/sys/user/max_inotify_watches")
+    limit.write_text("5")
+    hints = queue.Queue()
+    watcher = Watcher(hints.put)
+    watcher.watch(str(root))
+    print(dict(watcher.shortage().where) == {str(root): watcher.shortage().folders - 5}, watcher.cover())
+    limit.write_text("7")
+    print(watcher.cover() == [str(root)], watcher.shortage().watches)
+    limit.write_text("100")
+    print(watcher.cover() == [str(root)], watcher.shortage(), watcher.cover())
+    for name in "abcdef":
+        (root / name / "deep" / "file").touch()
+    heard = {hints.get(timeout=5).path for _ in range(12)}
+    print(heard == {str(root / name / "deep" / "file") for name in "abcdef"})
+    watcher.close()
+"""
+
+
+REFUSED = """
+    import errno, logging, os, queue, sys, threading
+    from pathlib import Path
+    from hikaze.daemon.watch import Hint, Watcher
+
+    root = Path(sys.argv[1])
+    logging.disable()
+    limit = Path("/proc/sys/user/max_inotify_instances")
+    limit.write_text("0")
+    hints, held, reached = queue.Queue(), threading.Event(), threading.Event()
+
+    def deliver(hint):
+        hints.put(hint)
+        reached.set()
+        held.wait(20)
+
+    watcher = Watcher(deliver)
+    try:
+        watcher.watch(str(root))
+    except OSError as error:
+        print(error.errno == errno.EMFILE)
+    limit.write_text("1")
+    watcher.watch(str(root))
+    a, b = str(root / "a"), str(root / "b")
+    Path(a).touch()
+    reached.wait(5)
+    for _ in range(int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) // 4 + 10):
+        os.rename(a, b)
+        os.rename(b, a)
+    limit.write_text("0")
+    held.set()
+    while hints.get(timeout=10) != Hint("folder-gone", str(root)):
+        pass
+    print(watcher.watched())
+    limit.write_text("1")
+    watcher.watch(str(root))
+    (root / "new").touch()
+    while hints.get(timeout=5) != Hint("created", str(root / "new")):
+        pass
+    watcher.close()
+    print([thread.name for thread in threading.enumerate()])
+"""
+
+
 UNMOUNTED = """
     import queue, subprocess, sys
     from hikaze.daemon.watch import Watcher
@@ -548,7 +662,8 @@ UNMOUNTED = """
     watcher = Watcher(hints.put)
     watcher.watch(root)
     subprocess.run(["umount", root], check=True)
-    print(hints.get(timeout=2).kind, len(watcher.watched()))
+    hint = hints.get(timeout=2)
+    print(hint.kind, hint.ended, len(watcher.watched()))
     watcher.close()
 """
 
@@ -573,9 +688,21 @@ def test_shortage(root: Path) -> None:
 
 
 @linux_only
+def test_covering_what_was_refused(root: Path) -> None:
+    """It is told which watched folder lacks watches; once the limit is raised they are taken, and nothing is lost."""
+    assert run_in_namespace(COVERED, root) == "True []\nTrue 7\nTrue None []\nTrue\n"
+
+
+@linux_only
+def test_no_instance_any_more(root: Path) -> None:
+    """Where the system grants no queue watching is refused, or ends with a hint; it begins again when it does."""
+    assert run_in_namespace(REFUSED, root) == "True\nfrozenset()\n['MainThread']\n"
+
+
+@linux_only
 def test_unmounted(root: Path) -> None:
     """A watched folder whose file system is unmounted is gone, though its mount point is still there."""
-    assert run_in_namespace(UNMOUNTED, root) == "folder-gone 0\n"
+    assert run_in_namespace(UNMOUNTED, root) == "folder-gone unmounted 0\n"
 
 
 @pytest.mark.parametrize(

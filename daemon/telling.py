@@ -1,0 +1,59 @@
+"""The words for what is wrong with the watching: each says what, and what cures it."""
+
+import errno
+
+from ..events.pathtext import shown, to_text
+from .roots import Root
+from .watch import INSTANCE_LIMIT, Shortage, limit
+
+Trouble = tuple[str, str]
+"""What is wrong in one sentence, and what to do."""
+
+_MOST_FILES = 5  # unreadable files or folders that are named, of each root
+
+
+def of_shortage(shortage: Shortage) -> Trouble:
+    """Tell that there are more folders than the system watches."""
+    what = f"the system watches {shortage.watches} of {shortage.folders} folders;"
+    return f"{what} changes in the others are seen only by looking now and then", shortage.cure
+
+
+def of_refusal(root: Root, error: OSError) -> Trouble:
+    """Tell that a root that is here cannot be watched."""
+    what = f"{_shown(root.path)} cannot be watched ({error.strerror}); it is looked at now and then"
+    if error.errno != errno.EMFILE:
+        return what, "hikazed tries again by itself; if it stays so, restart it"
+    more = max(512, 4 * limit(INSTANCE_LIMIT))
+    return what, f"sudo sysctl -w fs.inotify.max_user_instances={more}"
+
+
+def of_absence(root: Root, obstacle: str, *, deleted: bool) -> Trouble:
+    """Tell that a root is away; `obstacle` says what lies at its path instead of a folder, if anything does."""
+    path = _shown(root.path)
+    if root.why == "foreign":
+        cure = "connect the disk or put the folder back that was there; if the change is meant, put one of its models"
+        return (
+            f"another disk or folder lies at {path}; the models that were there count as away",
+            f"{cure} in, or start once without this folder in the configuration",
+        )
+    if obstacle:
+        return (
+            f"the folder {path} is away: {obstacle}",
+            "put the folder back, or take it out of the configuration",
+        )
+    if deleted:
+        return (
+            f"the folder {path} was deleted; the models that were there count as away",
+            "make the folder again, or take it out of the configuration",
+        )
+    return f"the folder {path} is away", "connect its disk, or take it out of the configuration"
+
+
+def of_unreadable(unreadable: list[tuple[str, str]]) -> list[Trouble]:
+    """Tell what could not be looked at in a root, and why."""
+    cure = "make it readable for the user that runs hikazed"
+    return [(f"{_shown(name)} could not be looked at ({reason})", cure) for name, reason in unreadable[:_MOST_FILES]]
+
+
+def _shown(path: str) -> str:
+    return shown(to_text(path))
