@@ -3,10 +3,12 @@
 # PYTHON names the Python to use when the one that is found is not the one you want.
 
 ARGS ?=
+SECONDS ?= 600
+SEED ?=
 PYTHON ?=
 export PYTHON
 
-.PHONY: help run test test-fast bench check lint types packaging format lock clean
+.PHONY: help run test test-fast torture soak bench check lint types packaging format lock clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -22,6 +24,14 @@ test: ## all tests, with whatever they need (as root this may install Debian pac
 test-fast: ## the tests without a browser and without ComfyUI, for every minute
 	@sh tools/venv.sh dev
 	@exec .venv/bin/pytest -m "not browser and not comfyui and not slow and not packaging" $(ARGS)
+
+torture: ## stories of storms and crashes until the time is over: make torture SECONDS=3600 SEED=1
+	@sh tools/venv.sh dev
+	@exec .venv/bin/python -m tests.torture.run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+soak: ## storm and rest in turn, and whether anything of the daemon grows: make soak SECONDS=3600
+	@sh tools/venv.sh dev
+	@exec .venv/bin/python -m tests.torture.soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: ## what it can do, each figure beside a floor: make bench ARGS="hash scan"
 	@sh tools/venv.sh run
