@@ -9,7 +9,8 @@ from statistics import median
 
 import apsw
 from hikaze.events.catalog import Event, ModelImported, ModelTagged, ModelUntagged, TagCreated
-from hikaze.events.log import EventLog, New, Stored
+from hikaze.events.log import EventLog
+from hikaze.events.record import New, Stored
 from hikaze.events.writer import Decision, Projector, Writer
 from hikaze.projections.runner import Views
 

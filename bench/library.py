@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from hikaze.daemon import rootcheck, roots
 from hikaze.daemon.scan import stat_file
 from hikaze.events.catalog import Event, ImageAdded, LocationFound, ModelImported, ModelTagged, RootAdded, TagCreated
-from hikaze.events.log import EventLog, New, new_id, now_ms
+from hikaze.events.log import EventLog
 from hikaze.events.pathtext import to_text
+from hikaze.events.record import New, new_id, now_ms
 from hikaze.projections.runner import Views
 
 FILES_A_FOLDER = 50

@@ -15,7 +15,7 @@ from typing import TextIO
 import apsw
 import platformdirs
 
-from ..events.log import LogError
+from ..events.errors import LogError
 from ..events.pathtext import shown, to_text
 from ..events.writer import Unwritable
 from ..projections import images, pending

@@ -24,7 +24,7 @@ from typing import BinaryIO, Self
 import apsw
 
 from ..events.catalog import ImageAdded, ImageRemoved, PendingImported, PendingPictured
-from ..events.log import Stored, now_ms
+from ..events.record import Stored, now_ms
 from . import archive, exchange
 from .archive import ABOUT, HOST, LOG, Head, MemberUnreadable, begins_like_a_backup
 from .checklog import RESTORE, Finding, Progress, check_log, check_wal, log_id, open_log

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import apsw
 
 from ..events.codec import Codec
-from ..events.log import APPLICATION_ID, FORMAT, DamagedEvent, LogError, LogReader, NewerLog, Stored
+from ..events.errors import DamagedEvent, LogError, NewerLog
+from ..events.reader import LogReader
+from ..events.record import Stored
+from ..events.schema import APPLICATION_ID, FORMAT
 from . import guard
 
 RESTORE = "keep the data folder as it is, in a copy, and bring a backup back with `hikazed restore FILE`"

@@ -18,8 +18,10 @@ from typing import Any
 import apsw
 
 from ..events.codec import Codec
-from ..events.log import EventLog, LogReader, now_ms
+from ..events.log import EventLog
 from ..events.pathtext import shown, to_text
+from ..events.reader import LogReader
+from ..events.record import now_ms
 from ..projections.runner import VIEWS, Views, reader, view_name
 from . import exchange
 from .checklog import Finding, Progress, check_guard, check_log, check_wal, log_id, open_log

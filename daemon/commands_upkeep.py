@@ -8,7 +8,8 @@ from contextlib import closing, suppress
 
 import apsw
 
-from ..events.log import EventLog, LogError
+from ..events.errors import LogError
+from ..events.log import EventLog
 from ..events.pathtext import shown, to_text
 from ..projections.runner import Views, put_in_place
 from . import backup, exchange, guard

@@ -16,8 +16,8 @@ from typing import Any
 import apsw
 
 from ..events.catalog import FileTrashed
-from ..events.log import now_ms
 from ..events.pathtext import to_path, to_text
+from ..events.record import now_ms
 from ..events.writer import Decision, Written
 from ..projections import pending
 from . import edits, trash

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import apsw
 
-from ..events.log import ANSWERS_STAY, APPEND_ONLY, SCHEMA
+from ..events.schema import ANSWERS_STAY, APPEND_ONLY, SCHEMA
 
 
 def faults(db: apsw.Connection) -> list[str]:

@@ -11,7 +11,7 @@ import apsw
 import msgspec
 from aiohttp import web
 
-from ..events.log import LogError, NewerLog, WrongVersion
+from ..events.errors import LogError, NewerLog, WrongVersion
 from ..events.writer import KeyReused, Unwritable
 from ..projections.paging import BadCursor
 from ..projections.runner import is_torn

@@ -13,7 +13,7 @@ import apsw
 import msgspec
 
 from ..events.catalog import ImportCancelled, ImportRequested, Strategy
-from ..events.log import New
+from ..events.record import New
 from ..events.writer import Decision, Unwritable
 from ..projections import imports, pending
 from .importplan import Failed, ImportStopped, Withdrawn, end_of, of_import

@@ -34,7 +34,7 @@ from ..events.catalog import (
     Strategy,
     Texts,
 )
-from ..events.log import New
+from ..events.record import New
 from ..projections import imports, models, pending, tags
 from ..projections.models import Model
 from ..projections.pending import Pending

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from ..events.catalog import File, ImportPlanned, ImportTidied, Status, Strategy
-from ..events.log import New, now_ms
 from ..events.pathtext import to_path, to_text
+from ..events.record import New, now_ms
 from ..events.writer import Decision, Written
 from ..projections import images, imports, models, pending
 from ..projections.models import Location

@@ -8,7 +8,8 @@ from contextlib import closing
 
 import apsw
 
-from ..events.log import DamagedLog, LogReader
+from ..events.errors import DamagedLog
+from ..events.reader import LogReader
 from ..projections.runner import find_torn
 
 FIRST_AFTER_S = 300.0  # the start has looked at the last events, and has better things to do

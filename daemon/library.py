@@ -22,7 +22,11 @@ import apsw
 import msgspec
 
 from ..events.codec import kind_of
-from ..events.log import ANSWERS_KEPT_MS, DamagedLog, EventLog, LogError, Stored, now_ms, wal_bytes
+from ..events.database import wal_bytes
+from ..events.errors import DamagedLog, LogError
+from ..events.log import EventLog
+from ..events.record import Stored, now_ms
+from ..events.schema import ANSWERS_KEPT_MS
 from ..events.writer import Decide, Decision, Writer, Written
 from ..projections.runner import Progress, Views, reader
 from .inspection import Inspection
@@ -111,6 +115,11 @@ class Library:
     def damage(self) -> DamagedLog | None:
         """What is damaged in the log, so that nothing is written to it; None where nothing is known to be."""
         return self._log.damage
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether nothing is known to keep the library from being written."""
+        return self._log.damage is None and self._writer.problem is None
 
     def warnings(self) -> list[Warn]:
         """Say what keeps the library from being written, or will."""

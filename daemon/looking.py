@@ -13,8 +13,9 @@ from ..events.pathtext import to_path, to_text
 from ..projections import models, pending
 from . import roots as rooting
 from .grounds import Absent, Recorded
+from .guess import guess_type
 from .hashing import Hashed
-from .header import Header, guess_type, read, summary
+from .header import Header, read, summary
 from .listing import KEPT, Listing
 from .names import type_of_folder
 from .probe import facts
@@ -39,6 +40,8 @@ class Fingerprint:
     mtime_ns: int
     dev: int
     ino: int
+    real: str = ""
+    """Its path free of links to folders, where one of the other paths looked at leads to the same file."""
 
     @classmethod
     def of(cls, seen: Seen) -> Self:
@@ -71,6 +74,21 @@ class Looked:
         if facts_ is None or self.unreadable or facts_.writing:
             return False
         return facts_.size == 0 or facts_.marker or facts_.holes or facts_.shortfall is not None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether some program has it open for writing."""
+        return self.facts is not None and not self.unreadable and bool(self.facts.writing)
+
+    def as_whole(self) -> "Looked":
+        """Give the same, with nothing lacking in the file."""
+        return self if self.facts is None else replace(self, facts=replace(self.facts, shortfall=None, holes=False))
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether its header, or parts that were never written, are all that speaks against it."""
+        facts_ = self.facts
+        return facts_ is not None and not self.unreadable and (facts_.shortfall is not None or facts_.holes)
 
     @property
     def network(self) -> bool:
@@ -206,7 +224,21 @@ def fingerprints(paths: Iterable[str]) -> dict[str, Fingerprint | None]:
         except OSError:
             continue
         found[path] = None if seen is None else Fingerprint.of(seen)
+    _tell_apart(found)
     return found
+
+
+def _tell_apart(found: dict[str, Fingerprint | None]) -> None:
+    """Say of files that are one and the same where each really lies: it may be one name, reached in two ways."""
+    same: dict[tuple[int, int], list[str]] = {}
+    for path, print_ in found.items():
+        if print_ is not None:
+            same.setdefault((print_.dev, print_.ino), []).append(path)
+    for paths in same.values():
+        for path in paths if len(paths) > 1 else ():
+            folder, name = os.path.split(path)
+            if (print_ := found[path]) is not None:
+                found[path] = replace(print_, real=os.path.join(os.path.realpath(folder), name))
 
 
 def placed(
@@ -221,14 +253,18 @@ def placed(
     """
     online = {root.id for root in roots if not root.offline}
     return [
-        _placed(sighting, known, online, seen)
+        _placed(sighting, known, online, seen, now)
         for sighting, known in zip(sightings, others, strict=True)
         if (now := seen.get(to_path(sighting.file.path))) is not None and now.is_of(sighting.file)
     ]
 
 
 def _placed(
-    sighting: Sighting, known: Sequence[File], online: set[int], seen: Mapping[str, Fingerprint | None]
+    sighting: Sighting,
+    known: Sequence[File],
+    online: set[int],
+    seen: Mapping[str, Fingerprint | None],
+    now: Fingerprint,
 ) -> Sighting:
     gone: set[str] = set()
     linked: set[str] = set()
@@ -238,7 +274,9 @@ def _placed(
             continue  # it cannot be looked at: nothing is known of it
         other = seen[path]
         if other is not None and other.ino == sighting.file.ino:
-            if other.dev == sighting.file.dev:
+            if other.real and other.real == now.real:
+                gone.add(file.path)  # the same name, by a link to its folder that is followed no more
+            elif other.dev == sighting.file.dev:
                 linked.add(file.path)
         elif file.root in online or file.dev == sighting.file.dev:
             gone.add(file.path)  # in a root that is away, this may be a copy of it on a copied disk
@@ -248,6 +286,18 @@ def _placed(
 def moved_here(db: apsw.Connection, found: Sequence[Seen], root: Root) -> set[str]:
     """Give the paths of those files that are known by another path: they have come to rest long ago."""
     return {seen.path for seen in found if known_files(db, rooting.as_file(seen, root.id))}
+
+
+def known_as_they_are(db: apsw.Connection, found: Sequence[Seen]) -> set[str]:
+    """Give the paths of those files that are known as they are, by this path or another: nothing lacks in them."""
+    prints = ((one.path, (rooting.signed(one.ino), one.size, one.mtime_ns)) for one in found)
+    return {path for path, print_ in prints if db.execute(_KNOWN_AS_IT_IS, print_).get}
+
+
+_KNOWN_AS_IT_IS = " UNION ALL ".join(
+    f"SELECT 1 FROM {table} WHERE ino = ?1 AND size_bytes = ?2 AND mtime_ns = ?3"  # noqa: S608
+    for table in ("locations", "pending_import", "pending_away")
+)
 
 
 # Files that may be gone
@@ -393,15 +443,20 @@ def known_below(db: apsw.Connection, folder: str) -> list[str]:
     return [to_path(row[0]) for row in rows]
 
 
-def other_names(db: apsw.Connection, file: File) -> list[str]:
-    """Give the paths under which a file is known besides its own, as it was before it changed: its hard links."""
-    rows = db.execute(
-        "SELECT path FROM locations WHERE ino = ?1 AND dev = ?2 AND path <> ?3 AND NOT lost"
-        " UNION SELECT path FROM pending_import WHERE ino = ?1 AND dev = ?2 AND path <> ?3 AND state = 'waiting'"
-        " UNION SELECT path FROM pending_away WHERE ino = ?1 AND dev = ?2 AND path <> ?3 AND state = 'hidden'",
-        (file.ino, file.dev, file.path),
-    )
-    return [to_path(row[0]) for row in rows]
+def other_names(db: apsw.Connection, file: File, *, of_models: bool = False) -> list[str]:
+    """Give the paths under which a file is known besides its own, as it was before it changed: its hard links.
+
+    `of_models`: only those where models are.
+    """
+    which = _NAMES_OF_MODELS if of_models else f"{_NAMES_OF_MODELS} UNION {_NAMES_OF_PENDING}"
+    return [to_path(path) for (path,) in db.execute(which, (file.ino, file.dev, file.path))]
+
+
+_NAMES_OF_MODELS = "SELECT path FROM locations WHERE ino = ?1 AND dev = ?2 AND path <> ?3 AND NOT lost"
+_NAMES_OF_PENDING = (
+    "SELECT path FROM pending_import WHERE ino = ?1 AND dev = ?2 AND path <> ?3 AND state = 'waiting'"
+    " UNION SELECT path FROM pending_away WHERE ino = ?1 AND dev = ?2 AND path <> ?3 AND state = 'hidden'"
+)
 
 
 def without_picture(db: apsw.Connection, folder: str, *, deep: bool) -> list[int]:

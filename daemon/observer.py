@@ -13,38 +13,39 @@ import math
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import apsw
 
+from ..events.catalog import File
 from ..events.pathtext import shown, to_path, to_text
 from ..events.writer import Decision, Unwritable
-from ..projections import models, pending
+from ..projections import models
 from . import looking, mounts, telling
 from . import roots as rooting
 from .backlog import Backlog
 from .busy import Busy
+from .chunks import chunks
+from .comparing import Comparing, as_at_rest
 from .disks import NEAR, Disks, NoAnswer
-from .hashing import Hashed, ReadingStopped
 from .library import Library
 from .looking import Looked
 from .losses import Losses
 from .mounts import MountWatch
 from .names import PICTURE_EXTENSIONS, extension, is_model_name
 from .pauses import Clocks, pause, read_clocks
+from .picturing import Picturing
 from .presence import Presence, Watched
 from .roots import Root
 from .scan import Look, StoppedError
 from .settle import Settling, Waiting
-from .sightings import Outcome, Sighting, as_outcome, break_off, lose, recognise, see
+from .sightings import Outcome, Sighting, as_outcome, break_off, lose, see
 from .storms import Storms
 from .telling import Trouble
 from .watch import QUEUE_LIMIT, Hint, Watcher, limit
 
 CHUNK = 200  # files looked at between two writes: a burst becomes visible while it still goes on
-PICTURES_AT_ONCE = 500  # pending models whose folders are listed together
 ROOTS_EVERY_S = 2.0  # between two looks at whether the roots are here
 RECONCILE_EVERY_S = 900.0  # a whole look in case hints were missed; 0.5 s of work per 100,000 files
 BLIND_S = (15.0, 60.0)  # where changes may give no hints: a look so long after the last one, at least and at most
@@ -52,15 +53,9 @@ BLIND_SHARE = 50.0  # of the time that such a look takes it is rested from: it c
 COVER_EVERY_S = 10.0  # between two tries to watch what the system refused to watch
 LANES_EVERY_S = 10.0  # between two looks at which roots lie on file systems that may hang; at once after a mount
 MOUNTS_SETTLE_S = 0.1  # an unmount and a mount after it are looked at once
-COMPARE_EVERY_S = 0.5  # between two searches for pending models that may hold a new model's content
-HASHES_KEPT = 50_000  # hashes of files that were no model's when they were compared, about 15 MiB
+UNWRITABLE_S = (5.0, 60.0)  # between two looks at whether writing works again; then everything is looked at anyway
 
 log = logging.getLogger(__name__)
-
-_Item = TypeVar("_Item")
-
-AtRest = tuple[int, int, int]
-"""Size, mtime in ns and inode (`roots.signed`) of a file as it was when it had come to rest."""
 
 
 @dataclass(slots=True)
@@ -80,6 +75,7 @@ class _Lane:
     losses: Losses
     settling: Settling = field(default_factory=Settling)
     backlog: Backlog = field(default_factory=Backlog)
+    no_files: list[str] = field(default_factory=list[str])  # paths with a model's name where no file lies
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     check: asyncio.Event = field(default_factory=asyncio.Event)
     scanning: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -99,6 +95,7 @@ class Observer:
         disks: Disks | None = None,
         clock: Callable[[], float] = time.monotonic,
         clocks: Callable[[], Clocks] = read_clocks,
+        unwritable_s: tuple[float, float] = UNWRITABLE_S,
     ) -> None:
         """Observe for a library; `busy` names the paths that imports work on, `take_pictures` gets pending ids.
 
@@ -106,11 +103,11 @@ class Observer:
         """
         self._library = library
         self._busy = busy
-        self._take_pictures = take_pictures
         self._disks = disks or Disks(hint_source)
         self._presence = Presence(library, self._disks, clock)
         self._clock = clock
         self._clocks = clocks
+        self._unwritable_s = unwritable_s
         self._lanes = {NEAR: _Lane(NEAR, Losses(library, clock))}
         self._storms = Storms(lambda: limit(QUEUE_LIMIT))
         self._mounts = MountWatch(self._mounts_changed)
@@ -122,16 +119,9 @@ class Observer:
         self._written: dict[str, None] = {}  # closed after writing, and not yet seen at rest
         self._links: dict[int, dict[str, str]] = {}
         self._unreadable: dict[int, list[tuple[str, str]]] = {}
-        self._to_picture: dict[int, None] = {}
-        self._pictured: set[int] = set()  # roots all of whose pictures were looked for
-        self._picture_folders: set[str] = set()
-        self._to_confirm: dict[str, AtRest] = {}
-        self._unanswered: dict[str, AtRest] = {}  # to be compared when their file system answers again
-        self._sizes_to_compare: set[int] = set()
-        self._hashed: dict[str, tuple[tuple[int, int, int], str]] = {}
-        self._pictures_wake = asyncio.Event()
-        self._confirm_wake = asyncio.Event()
         self._stopping = threading.Event()
+        self._picturing = Picturing(library, take_pictures)
+        self._comparing = Comparing(library, self._disks, self._presence, busy, self, self._stopping)
         self._tasks: list[asyncio.Task[None]] = []
         self._last_look = -math.inf
         self._problem: str | None = None
@@ -142,11 +132,10 @@ class Observer:
         self._disks.start(self._deliver)
         self._mounts.start()
         self._last_look = self._clock()
-        # What was to be compared when the daemon ended is known to nobody any more.
-        self._sizes_to_compare |= models.sizes(self._library.db)
+        self._comparing.compare_all()
         self._begin("lanes", self._follow_lanes)
-        self._begin("pictures", self._follow_pictures)
-        self._begin("confirm", self._follow_confirmations)
+        self._begin("pictures", self._picturing.follow)
+        self._begin("confirm", self._comparing.follow)
         self._begin_lane(self._lanes[NEAR])
 
     def _begin(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -171,13 +160,20 @@ class Observer:
                 await work()
             except Unwritable as error:
                 self._problem = str(error)
-                await asyncio.sleep(5)
+                await self._until_writable()
                 self.look_at_everything()
             except Exception:
                 # The outermost edge of the observer's loops: a fault in one look must not end all looking.
                 log.exception("the observer stumbled; it looks at everything again")
                 await asyncio.sleep(1)
                 self.look_at_everything()
+
+    async def _until_writable(self) -> None:
+        """Wait until writing works again, or for a minute: the writer tries meanwhile, which costs less than a look."""
+        end = self._clock() + self._unwritable_s[1]
+        await asyncio.sleep(self._unwritable_s[0])
+        while not self._library.is_writable and self._clock() < end:
+            await asyncio.sleep(self._unwritable_s[0])
 
     # What others ask ----------------------------------------------------------------------------------
 
@@ -200,6 +196,14 @@ class Observer:
         else:
             lane.backlog.add_folder(root.id, under)
         lane.wake.set()
+
+    async def compare_with_known(self, sha256: str) -> None:
+        """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
+        self._comparing.compare_with(sha256)
+
+    def writing_at(self, path: str) -> asyncio.Lock:
+        """Give the lock under which what lies at a path is looked at and written down."""
+        return self._lane_of(rooting.of_path(self._presence.roots, path)).writing
 
     def _lane_of(self, root: Root | None) -> _Lane:
         return self._lane_named(NEAR if root is None else self._disks.lane(root))
@@ -251,7 +255,7 @@ class Observer:
     async def scan(self) -> Scanned:
         """Look at all roots now, and take in what has come to rest."""
         await asyncio.gather(*(self._presence.check(lane) for lane in await self._presence.lanes()))
-        total, gone = Scanned(), list[str]()
+        total, gone, astray = Scanned(), list[str](), list[str]()
         online = self._presence.online()
         for done, root in enumerate(online):
             self._library.news.progress("scan", what=shown(to_text(root.path)), done=done, total=len(online))
@@ -267,6 +271,8 @@ class Observer:
             total.files += found.files
             total.unreadable += [shown(to_text(path)) for path, _ in found.unreadable]
             gone += found.gone
+            astray += found.astray
+        total.outcome.join(await self._leave(astray))
         total.outcome.join(await self._believe_losses(gone))  # last: what is gone may have come to another root
         return total
 
@@ -292,11 +298,11 @@ class Observer:
                 self._arrived(lane, hint.path)
             case "gone":
                 self._lose([hint.path])
-                if not is_model_name(os.path.basename(hint.path)):
+                if not is_model_name(os.path.basename(hint.path)) or hint.path in self._links.get(root.id, {}):
                     self._lose_below(hint.path)  # it may have been a link to a folder, which goes as a file does
             case "folder":
                 self._look_soon(root, hint.path)
-                self._picture_folders.add(hint.path)
+                self._picturing.look_in([hint.path])
                 if hint.came_from is not None:
                     self._lose_below(hint.came_from)
             case "folder-gone" if hint.path == root.path:
@@ -306,7 +312,7 @@ class Observer:
             case "folder-gone":
                 self._lose_below(hint.path)
             case "lost":
-                self._pictured.discard(root.id)
+                self._picturing.came(root)
                 self._storms.dropped_hints(root.id, self._clock())
                 self._look_soon(root, hint.path)
         lane.wake.set()
@@ -346,6 +352,7 @@ class Observer:
 
     async def _take_hints(self, lane: _Lane) -> None:
         gone: list[str] = []
+        astray: list[str] = []
         looked: list[int] = []
         while (waiting := lane.backlog.take_folder()) is not None:
             number, under = waiting
@@ -354,10 +361,12 @@ class Observer:
                 found = await self._look_at_root(root, under)
                 await self._take_look(root, found)
                 gone += found.gone
+                astray += found.astray if under is None else ()
             if under is None:
                 looked.append(number)
         await self._take_arrivals(lane)
         await self._believe_losses([*gone, *lane.losses.take_due()])
+        await self._leave(astray)
         for number in looked:
             self._storms.looked(number, self._clock())
         self._problem = None
@@ -378,16 +387,17 @@ class Observer:
         for path in lane.settling.due(self._clock()):
             arrived.setdefault(path, False)
         files = [(path, renamed) for path, renamed in arrived.items() if is_model_name(os.path.basename(path))]
-        for chunk in _chunks(files, CHUNK):
+        for chunk in chunks(files, CHUNK):
             await self._take_in(lane, chunk)
-        await self._others_arrived([path for path in arrived if not is_model_name(os.path.basename(path))])
+        others = [path for path in arrived if not is_model_name(os.path.basename(path))]
+        no_files, lane.no_files = lane.no_files, []
+        await self._others_arrived([*others, *no_files])  # a link to a folder may have a model's name
 
     async def _others_arrived(self, paths: list[str]) -> None:
         """Files that are no models: a picture may belong to one; a link to a folder is followed by a look."""
         pictures = [path for path in paths if extension(path) in PICTURE_EXTENSIONS]
         if pictures:
-            self._picture_folders.update(os.path.dirname(path) for path in pictures)
-            self._pictures_wake.set()
+            self._picturing.look_in([os.path.dirname(path) for path in pictures])
         rest = [path for path in paths if extension(path) not in PICTURE_EXTENSIONS]
         for path in await self._disks.folders_among(rest) if rest else ():
             root = rooting.of_path(self._presence.roots, path)
@@ -400,19 +410,35 @@ class Observer:
         """Look at files (path, whether it was renamed to it), and take in those at rest. Gives what came of it."""
         async with lane.writing:
             free = [(path, renamed) for path, renamed in files if path not in self._busy.paths]
-            looked = await self._disks.look_at_files(self._presence.roots, free)
+            looked = await self._known_for_whole(await self._disks.look_at_files(self._presence.roots, free))
             taken = [result for result in looked if self._is_at_rest(lane, result)]
+            if len(taken) < len(looked):
+                lane.wake.set()  # a scan may have looked: whoever waits for the next hint must know when to look again
             self._doubt_rewritten(taken)
             lane.losses.arrived(taken)
             outcome = await self._break_off(looked)
             outcome.join(await self._write_sightings(await self._disks.sightings_of(taken)))
             return outcome
 
+    async def _known_for_whole(self, looked: list[Looked]) -> list[Looked]:
+        """Let a file be whole that is known as it is: it was taken once, and what it lacks was never there."""
+        short = [one.seen for one in looked if one.seen is not None and one.falls_short]
+        known: set[str] = await self._library.with_reader(looking.known_as_they_are, short) if short else set()
+        return [one.as_whole() if one.path in known else one for one in looked]
+
     async def _break_off(self, looked: Sequence[Looked]) -> Outcome:
         """Have a model lose the file that something unfinished was written over: it may stay so for ever."""
-        broken = [rooting.as_file(one.seen, one.root.id) for one in looked if one.seen and one.unfinished]
-        known = [file for file in broken if (there := models.location(self._library.db, file.path)) and not there.lost]
-        return await self._write(lambda db: break_off(db, known)) if known else Outcome()
+        broken: list[File] = []
+        for one in looked:
+            if one.seen is None or not (one.unfinished or one.is_written):
+                continue
+            file = rooting.as_file(one.seen, one.root.id)
+            if one.seen.nlink > 1:
+                self.look_again(looking.other_names(self._library.db, file, of_models=True))
+            there = models.location(self._library.db, file.path)
+            if there is not None and not there.lost and (one.unfinished or file.size != there.size):
+                broken.append(file)
+        return await self.write(lambda db: break_off(db, broken)) if broken else Outcome()
 
     def _doubt_rewritten(self, taken: Sequence[Looked]) -> None:
         """Have a model's file compared that was written to and looks as before: size and time may have been kept."""
@@ -424,8 +450,7 @@ class Observer:
                 self.look_again(looking.other_names(self._library.db, rooting.as_file(looked.seen, looked.root.id)))
             seen, known = looked.seen, models.location(self._library.db, to_text(looked.path))
             if known is not None and (seen.size, seen.mtime_ns) == (known.size, known.mtime_ns):
-                self._to_confirm[looked.path] = seen.size, seen.mtime_ns, rooting.signed(seen.ino)
-                self._confirm_wake.set()
+                self._comparing.ask({looked.path: (seen.size, seen.mtime_ns, rooting.signed(seen.ino))})
 
     def _is_at_rest(self, lane: _Lane, looked: Looked) -> bool:
         if looked.seen is None:
@@ -433,6 +458,7 @@ class Observer:
             lane.settling.forget(looked.path)
             if looked.gone:
                 self._lose([looked.path])
+                lane.no_files.append(looked.path)
             return False
         assert looked.facts is not None
         verdict = lane.settling.look(
@@ -441,12 +467,12 @@ class Observer:
         return not isinstance(verdict, Waiting) and not looked.unreadable
 
     async def _write_sightings(self, sightings: list[Sighting]) -> Outcome:
-        placed = await self._with_others(sightings)
+        placed = await self.with_others(sightings)
         if not placed:
             return Outcome()
-        return await self._write(lambda db: see(db, placed), placed)
+        return await self.write(lambda db: see(db, placed), placed)
 
-    async def _with_others(self, sightings: list[Sighting]) -> list[Sighting]:
+    async def with_others(self, sightings: list[Sighting]) -> list[Sighting]:
         """Complete sightings, and leave out what an import has taken up meanwhile: it is looked at after that."""
         if not sightings:
             return []
@@ -455,18 +481,13 @@ class Observer:
         placed = looking.placed(self._presence.roots, sightings, others, seen)
         return [sighting for sighting in placed if to_path(sighting.file.path) not in self._busy.paths]
 
-    async def _write(
-        self, decide: Callable[[apsw.Connection], Decision], sightings: Sequence[Sighting] = ()
-    ) -> Outcome:
+    async def write(self, decide: Callable[[apsw.Connection], Decision], sightings: Sequence[Sighting] = ()) -> Outcome:
+        """Write what was decided of some sightings, and have done what follows from it. Raises what a write raises."""
         written = await self._library.write(decide, actor="watcher")
         outcome = as_outcome(written.value)
-        if outcome.found:
-            self._to_picture.update(dict.fromkeys(outcome.found))
-            self._pictures_wake.set()
-        if outcome.confirm:
-            at_rest = {sighting.file.path: _at_rest(sighting) for sighting in sightings}
-            self._to_confirm.update({to_path(path): at_rest[path] for path in outcome.confirm})
-            self._confirm_wake.set()
+        self._picturing.look_for(outcome.found)
+        at_rest = {sighting.file.path: as_at_rest(sighting) for sighting in sightings}
+        self._comparing.ask({to_path(path): at_rest[path] for path in outcome.confirm})
         return outcome
 
     async def _believe_losses(self, paths: Sequence[str]) -> Outcome:
@@ -488,7 +509,12 @@ class Observer:
             for path in gone:
                 lane.settling.forget(path)
             texts = [to_text(path) for path in gone]
-            return await self._write(lambda db: lose(db, texts)) if texts else Outcome()
+            return await self.write(lambda db: lose(db, texts)) if texts else Outcome()
+
+    async def _leave(self, paths: Sequence[str]) -> Outcome:
+        """Forget paths at which files lie that are reached without them now, by the time these have been taken in."""
+        texts = [to_text(path) for path in paths if path not in self._busy.paths]
+        return await self.write(lambda db: lose(db, texts)) if texts else Outcome()
 
     # Looking at folders -------------------------------------------------------------------------------
 
@@ -522,14 +548,10 @@ class Observer:
     async def _take_look(self, root: Root, found: Look) -> Outcome:
         """Take in what a look found to be new or changed."""
         lane, total, seen = self._lane_of(root), Outcome(), [*found.new, *found.changed]
-        for chunk in _chunks(seen, CHUNK):
+        for chunk in chunks(seen, CHUNK):
             moved = await self._library.with_reader(looking.moved_here, chunk, root)
             total.join(await self._take_in(lane, [(one.path, one.path in moved) for one in chunk]))
-        if root.id not in self._pictured:
-            self._pictured.add(root.id)
-            numbers = await self._library.with_reader(_without_picture_in, root.path)
-            self._to_picture.update(dict.fromkeys(numbers))
-            self._pictures_wake.set()
+        await self._picturing.looked(root)
         return total
 
     async def _follow_links(self, root: Root, found: Look, *, whole: bool) -> None:
@@ -622,8 +644,8 @@ class Observer:
             await self._take_in_roots(lane)
             for root in came:
                 self._look_soon(root, None)
-                self._pictured.discard(root.id)
-                self._compare_again(root)
+                self._picturing.came(root)
+                self._comparing.came(root)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROOTS_EVERY_S):
                     await lane.check.wait()
@@ -642,127 +664,3 @@ class Observer:
                 self._storms.looked(root.id, self._clock())
             elif self._disks.take_due(root):
                 self._look_soon(root, None)
-
-    # Pictures -----------------------------------------------------------------------------------------
-
-    async def _follow_pictures(self) -> None:
-        while True:
-            while self._to_picture or self._picture_folders:
-                await self._take_waiting_pictures()
-            self._pictures_wake.clear()
-            await self._pictures_wake.wait()
-
-    async def _take_waiting_pictures(self) -> None:
-        folders, self._picture_folders = self._picture_folders, set()
-        for folder in folders:
-            numbers = await self._library.with_reader(_without_picture_beside, folder)
-            self._to_picture.update(dict.fromkeys(numbers))
-        for chunk in _chunks(list(self._to_picture), PICTURES_AT_ONCE):
-            await self._take_pictures(chunk)
-            for number in chunk:
-                self._to_picture.pop(number, None)
-
-    # Confirmations ------------------------------------------------------------------------------------
-
-    async def compare_with_known(self, sha256: str) -> None:
-        """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
-        known = models.get(self._library.db, sha256)
-        if known is not None:
-            self._sizes_to_compare.add(known.size)
-            self._confirm_wake.set()
-
-    async def _follow_confirmations(self) -> None:
-        while True:
-            self._confirm_wake.clear()
-            while self._to_confirm:
-                await self._confirm(next(iter(self._to_confirm)))
-            if self._sizes_to_compare:
-                await self._find_to_compare()
-            if not self._to_confirm:
-                await self._confirm_wake.wait()
-
-    def _compare_later(self, path: str) -> None:
-        self._unanswered[path] = self._to_confirm.pop(path)
-        self._presence.doubt(root for root in self._presence.roots if root.holds(path))
-
-    def _compare_again(self, root: Root) -> None:
-        """Have files compared that could not be, while their root was away."""
-        paths = [path for path in self._unanswered if root.holds(path)]
-        for path in paths:
-            self._to_confirm[path] = self._unanswered.pop(path)
-        if paths:
-            self._confirm_wake.set()
-
-    async def _find_to_compare(self) -> None:
-        """Find the pending models that may hold the content of new models; those hashed before are not hashed again."""
-        await asyncio.sleep(COMPARE_EVERY_S)  # of a queue of imports, many models have the same few sizes
-        sizes, self._sizes_to_compare = self._sizes_to_compare, set()
-        for text, fingerprint in await self._library.with_reader(pending.to_compare, sizes):
-            hashed = self._hashed.get(text)
-            if hashed is None or hashed[0] != fingerprint or models.get(self._library.db, hashed[1]):
-                self._to_confirm[to_path(text)] = fingerprint
-
-    def _remember(self, path: str, hashed: Hashed) -> None:
-        if len(self._hashed) >= HASHES_KEPT:
-            self._hashed.pop(next(iter(self._hashed)))
-        fingerprint = (hashed.size, hashed.mtime_ns, rooting.signed(hashed.ino))
-        self._hashed[to_text(path)] = (fingerprint, hashed.sha256)
-
-    async def _confirm(self, path: str) -> None:
-        """Hash one file that may be known content, and take in what that tells.
-
-        A file that changed since it had come to rest is looked at anew: it may not have come to rest again.
-        """
-        if path in self._busy.paths:
-            self._to_confirm.pop(path, None)  # its import hashes it
-            return
-        try:
-            hashed = await self._disks.hash_file(path, self._stopping)
-        except NoAnswer:
-            self._compare_later(path)
-            return
-        except (ReadingStopped, OSError):
-            self._to_confirm.pop(path, None)
-            self.look_again([path])
-            return
-        self._remember(path, hashed)
-        async with self._lane_of(rooting.of_path(self._presence.roots, path)).writing:
-            try:
-                sighting = await self._disks.sighted(self._presence.roots, path, hashed)
-            except NoAnswer:
-                self._compare_later(path)
-                return
-            at_rest = self._to_confirm.pop(path)  # a look from now on may ask for it anew
-            if sighting is None or _at_rest(sighting) != at_rest:
-                self.look_again([path])
-                return
-            for placed in await self._with_others([sighting]):
-                try:
-                    await self._write(lambda db, placed=placed: _confirmed(db, placed), [placed])
-                except Unwritable:
-                    self._to_confirm[path] = at_rest
-                    raise
-
-
-def _at_rest(sighting: Sighting) -> AtRest:
-    return sighting.file.size, sighting.file.mtime_ns, sighting.file.ino
-
-
-def _confirmed(db: apsw.Connection, placed: Sighting) -> Decision:
-    known = pending.at_path(db, placed.file.path)
-    if known is not None and known.state == "waiting" and models.location(db, placed.file.path) is None:
-        return recognise(db, known.id, placed)
-    return see(db, [placed])
-
-
-def _without_picture_in(db: apsw.Connection, folder: str) -> list[int]:
-    return looking.without_picture(db, folder, deep=True)
-
-
-def _without_picture_beside(db: apsw.Connection, folder: str) -> list[int]:
-    return looking.without_picture(db, folder, deep=False)
-
-
-def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

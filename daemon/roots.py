@@ -7,8 +7,8 @@ import apsw
 import msgspec
 
 from ..events.catalog import File, RootAdded, RootCameOnline, RootKind, RootRemoved, RootWentOffline
-from ..events.log import New
 from ..events.pathtext import to_path, to_text
+from ..events.record import New
 from ..events.writer import Decision
 from .rootcheck import Identity, identify
 from .scan import Seen

@@ -64,6 +64,8 @@ class Look:
     """The folders in which known files lie as they are known, and the device of each."""
     new_in: dict[str, int] = field(default_factory=dict[str, int], compare=False)
     """The folders in which only other files lie, and the device of each."""
+    astray: list[str] = field(default_factory=list[str])
+    """Known paths that lie behind a link which is not followed, because what is there is reached without it."""
     far: list[str] = field(default_factory=list[str])
     """Links that were not followed because they lead to where a look may hang; nothing known there counts as gone."""
     folders: int = 0
@@ -78,6 +80,7 @@ class Look:
         self.links |= other.links
         self.known_in |= other.known_in
         self.new_in |= other.new_in
+        self.astray += other.astray
         self.far += other.far
         self.folders += other.folders
         self.files += other.files
@@ -177,6 +180,7 @@ class _Walk:
         self._met: list[str] = []
         self._left_out: set[str] = set()
         self._dangling: set[str] = set()
+        self._needless: set[str] = set()  # links that are not followed, because their targets are reached without
         self._links: list[tuple[str, int]] = []
 
     def go(self) -> None:
@@ -312,6 +316,7 @@ class _Walk:
             return False
         target = os.path.realpath(link)
         if self._is_reached_anyway(target, (info.st_dev, info.st_ino)) or self._is_barred(target):
+            self._needless.add(link)
             return False
         self._homes.append(target)
         return True
@@ -344,12 +349,18 @@ class _Walk:
             return
         prefix = _inside(self._start)
         missing = sorted(path for path in self._known.keys() - set(self._met) if path.startswith(prefix))
+        if self._needless:
+            self.found.astray = [path for path in missing if self._lies_behind_needless(path)]
+            missing = sorted(set(missing) - set(self.found.astray))
         if not self._left_out and not self._dangling:
             self.found.gone = missing
             return
         for path in missing:
             if not self._lies_in_the_dark(path):
                 self.found.gone.append(path)
+
+    def _lies_behind_needless(self, path: str) -> bool:
+        return any(_holds(link, path) for link in self._needless)
 
     def _lies_in_the_dark(self, path: str) -> bool:
         if path in self._left_out:

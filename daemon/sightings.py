@@ -30,8 +30,8 @@ from ..events.catalog import (
     PendingReturned,
     RootKind,
 )
-from ..events.log import New
 from ..events.pathtext import shown
+from ..events.record import New
 from ..events.writer import Decision
 from ..projections import imports, models, pending
 from ..projections.models import Location

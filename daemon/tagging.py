@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import apsw
 
 from ..events.catalog import Event, TagCreated, TagDeleted, TagRenamed, TagsMerged
-from ..events.log import New
+from ..events.record import New
 from ..events.writer import Decision
 from ..projections import tags
 from ..projections.text import tag_key

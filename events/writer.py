@@ -19,7 +19,10 @@ from typing import Any, Protocol
 import apsw
 import msgspec
 
-from .log import WAL_LIMIT, DamagedLog, EventLog, LogError, New, Stored, WrongVersion, is_full, new_id, now_ms
+from .database import WAL_LIMIT, is_full
+from .errors import DamagedLog, LogError, WrongVersion
+from .log import EventLog
+from .record import New, Stored, new_id, now_ms
 
 BATCH = 500  # decisions in one transaction: bounds how long the first of them waits for its answer
 PROBE_S = 1.0  # how often it is tried whether the disk takes writes again

@@ -3,7 +3,7 @@
 import apsw
 
 from ..events.catalog import CoverChosen, ImageAdded, ImageRemoved
-from ..events.log import Stored
+from ..events.record import Stored
 from .tables import Tables, rows
 
 VERSION = 1

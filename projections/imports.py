@@ -14,8 +14,8 @@ from ..events.catalog import (
     ImportRequested,
     ImportTidied,
 )
-from ..events.log import Stored
 from ..events.pathtext import shown
+from ..events.record import Stored
 from .tables import Tables, rows
 
 VERSION = 1

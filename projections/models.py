@@ -24,8 +24,8 @@ from ..events.catalog import (
     ModelUntagged,
     Texts,
 )
-from ..events.log import Stored
 from ..events.pathtext import shown
+from ..events.record import Stored
 from .tables import Tables, rows
 from .text import fold
 

@@ -28,8 +28,8 @@ from ..events.catalog import (
     PendingUntagged,
     Texts,
 )
-from ..events.log import Stored
 from ..events.pathtext import shown
+from ..events.record import Stored
 from .models import edited, meta_json, texts_of
 from .paging import Page, key_of, page_of
 from .tables import Tables, rows

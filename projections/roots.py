@@ -1,7 +1,7 @@
 """The `roots` view: the watched folders, and whether each is here."""
 
 from ..events.catalog import RootAdded, RootCameOnline, RootRemoved, RootWentOffline
-from ..events.log import Stored
+from ..events.record import Stored
 from .tables import Tables
 
 VERSION = 1

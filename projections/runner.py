@@ -17,7 +17,11 @@ from zlib import crc32
 import apsw
 
 from ..events.catalog import Event
-from ..events.log import BUSY_MS, WAL_LIMIT, DamagedLog, EventLog, LogReader, NewerLog, Stored, shrink, wal_bytes
+from ..events.database import BUSY_MS, WAL_LIMIT, shrink, wal_bytes
+from ..events.errors import DamagedLog, NewerLog
+from ..events.log import EventLog
+from ..events.reader import LogReader
+from ..events.record import Stored
 from . import images, imports, models, pending, roots, tags
 from .tables import Tables, rows
 

@@ -13,7 +13,7 @@ from ..events.catalog import (
     TagRenamed,
     TagsMerged,
 )
-from ..events.log import Stored
+from ..events.record import Stored
 from .paging import Page, key_of, page_of
 from .tables import Tables, rows
 from .text import tag_key

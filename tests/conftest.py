@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 import apsw
 import pytest
 from hikaze.events.catalog import Event, File
-from hikaze.events.log import EventLog, New
+from hikaze.events.log import EventLog
+from hikaze.events.record import New
 from hikaze.projections.runner import Views
 
 Replay = Callable[[Iterable[Event]], apsw.Connection]

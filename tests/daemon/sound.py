@@ -17,7 +17,8 @@ from hikaze.events.catalog import (
     RootAdded,
     TagCreated,
 )
-from hikaze.events.log import EventLog, New
+from hikaze.events.log import EventLog
+from hikaze.events.record import New
 from hikaze.projections.runner import Views
 from PIL import Image
 

@@ -14,7 +14,8 @@ from hikaze.daemon.checklog import wal_is_damaged
 from hikaze.daemon.checkup import NoLibrary, check
 from hikaze.daemon.imagestore import ImageStore
 from hikaze.events.catalog import ImportPlanned, ImportRequested, TagCreated
-from hikaze.events.log import EventLog, New
+from hikaze.events.log import EventLog
+from hikaze.events.record import New
 from PIL import Image
 
 from .sound import HISTORY, MODEL, append, make_sound

@@ -15,7 +15,8 @@ from hikaze.events.catalog import (
     ImageRemoved,
     TagCreated,
 )
-from hikaze.events.log import EventLog, New
+from hikaze.events.log import EventLog
+from hikaze.events.record import New
 from PIL import Image
 
 from .sound import MODEL, append, make_sound

@@ -24,7 +24,8 @@ from hikaze.daemon.instance import DataLock
 from hikaze.daemon.process import end
 from hikaze.daemon.terminal import Screen
 from hikaze.events.catalog import TagCreated
-from hikaze.events.log import EventLog, New
+from hikaze.events.log import EventLog
+from hikaze.events.record import New
 
 SHA, OTHER = "ab" * 32, "ab" * 31 + "cd"
 MODEL = {

@@ -14,7 +14,8 @@ import pytest
 from hikaze.daemon.inspection import Inspection
 from hikaze.daemon.library import Library
 from hikaze.daemon.tagging import create
-from hikaze.events.log import DamagedEvent, DamagedLog, EventLog, LogError
+from hikaze.events.errors import DamagedEvent, DamagedLog, LogError
+from hikaze.events.log import EventLog
 from hikaze.events.writer import Unwritable
 from hikaze.projections.runner import is_torn
 

@@ -9,15 +9,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from hikaze.daemon import roots
 from hikaze.daemon.disks import Disks
 from hikaze.daemon.hashing import Hashed
 from hikaze.daemon.pauses import Clocks
 from hikaze.daemon.roots import Wanted
-from hikaze.daemon.sightings import of_files, of_model
+from hikaze.daemon.scan import Look
+from hikaze.daemon.sightings import of_files, of_model, of_pending
 from hikaze.daemon.watch import Hint, Shortage
-from hikaze.events.catalog import File, LocationFound, ModelImported
+from hikaze.events.catalog import File, LocationFound, ModelImported, PendingFound
+from hikaze.events.errors import DamagedEvent
 from hikaze.events.writer import Decision
 from hikaze.projections import models, pending
 from PIL import Image
@@ -613,5 +616,205 @@ def test_a_root_that_cannot_be_watched(tmp_path: Path) -> None:
             await at.importer.close()
             await at.observer.close()
             at.library.close()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("content", [b"", model_bytes(1)[:-20]])
+@pytest.mark.parametrize("by", ["its own name", "another name"])
+def test_a_models_file_that_is_cut(tmp_path: Path, content: bytes, by: str) -> None:
+    """It is no location any more, though it never comes to rest; also where it was cut by another of its names."""
+
+    async def play(at: Home) -> None:
+        path = await own(at)
+        other = at.drop / "other.safetensors"
+        other.hardlink_to(path)
+        name = path if by == "its own name" else other
+        name.write_bytes(content)
+        at.hints.deliver(Hint("written", str(name)))
+
+        await at.until(lambda: at.states(sha_of(1)) == {str(path): True})
+        assert str(name) in dict(at.observer.waiting())
+
+    run(tmp_path, play)
+
+
+def test_a_models_file_that_is_being_overwritten(tmp_path: Path) -> None:
+    """While a program has it open and it has another size, it is no location."""
+
+    async def play(at: Home) -> None:
+        path = await own(at)
+        with path.open("ab") as file:
+            file.write(b"more")
+            file.flush()
+            at.hints.deliver(Hint("arrived", str(path)))
+            await at.until(lambda: at.states(sha_of(1)) in ({str(path): True}, {}))
+
+    run(tmp_path, play)
+
+
+def test_a_known_file_that_falls_short_is_followed(tmp_path: Path) -> None:
+    """What lacks something, and was taken as it is, is taken as it is at its next path as well."""
+
+    async def play(at: Home) -> None:
+        path = at.loras / "a.safetensors"
+        path.write_bytes(model_bytes(1)[:-20])
+        seen = path.stat()
+        file = File(str(path), 1, seen.st_size, seen.st_mtime_ns, seen.st_dev, seen.st_ino)
+        found = of_pending(1, PendingFound(1, file, "a", "loras", True, {}))
+        await at.library.write(lambda _db: Decision([found]), actor="watcher")
+        moved = path.rename(at.vae / "a.safetensors")
+        at.hints.deliver(Hint("arrived", str(moved), str(path)))
+
+        await at.until(lambda: at.at(moved) == 1)
+        assert at.observer.waiting() == []
+
+    run(tmp_path, play)
+
+
+def test_what_a_scan_found_is_taken_without_a_hint(tmp_path: Path) -> None:
+    """A file that had not come to rest when it was scanned is looked at again when it is time."""
+
+    async def play(at: Home) -> None:
+        await asyncio.sleep(0.1)
+        path = put_model(at.loras / "a.safetensors", 1)
+        await at.observer.scan()
+        assert not at.at(path)
+        at.now += 3
+
+        await at.until(lambda: at.at(path), 10)
+
+    run(tmp_path, play)
+
+
+def test_a_file_in_a_folder_too_deep_is_left_alone(tmp_path: Path) -> None:
+    """No look enters its folder, so that a hint of it is not taken in either."""
+
+    async def play(at: Home) -> None:
+        folder = at.loras / "/".join("d" * 66)
+        folder.mkdir(parents=True)
+        deep = put_model(folder / "a.safetensors", 1)
+        at.hints.deliver(Hint("arrived", str(deep)))
+        await at.see(put_model(at.loras / "b.safetensors", 2))
+
+        assert not at.at(deep)
+
+    run(tmp_path, play)
+
+
+def test_what_was_to_be_compared_when_the_daemon_ended(tmp_path: Path) -> None:
+    """It is compared when the daemon starts, though nobody has kept what was asked for."""
+
+    async def first(at: Home) -> None:
+        path = await own(at)
+        copy = put_model(at.vae / "c.safetensors", 1)
+        seen = copy.stat()
+        file = File(str(copy), 2, seen.st_size, seen.st_mtime_ns, seen.st_dev, seen.st_ino)
+        found = of_pending(7, PendingFound(7, file, "c", "vae", True, {}))
+        await at.library.write(lambda _db: Decision([found]), actor="watcher")
+        assert list(at.states(sha_of(1))) == [str(path)]
+
+    async def second(at: Home) -> None:
+        await at.until(lambda: len(at.states(sha_of(1))) == 2)
+
+    run(tmp_path, first)
+    run(tmp_path, second)
+
+
+def test_what_could_not_be_compared_while_its_root_was_away(tmp_path: Path) -> None:
+    """It is compared when the root comes back."""
+
+    async def play(at: Home) -> None:
+        dropped = await at.see(put_model(at.drop / "d.safetensors", 1))
+        os.rename(at.drop, tmp_path / "away")
+        await at.observer.scan()
+        await own(at)
+        await asyncio.sleep(0.7)
+        assert getattr(pending.get(at.db, dropped), "sha256", "") == ""
+        os.rename(tmp_path / "away", at.drop)
+        await at.until(lambda: getattr(pending.get(at.db, dropped), "sha256", "") == sha_of(1), 15)
+
+    run(tmp_path, play)
+
+
+@pytest.mark.parametrize("known_as", ["model", "pending"])
+def test_a_linked_folder_that_is_reached_another_way_now(tmp_path: Path, known_as: str) -> None:
+    """Its files are followed to where they are reached without the link, and stand there alone."""
+
+    async def play(at: Home) -> None:
+        (store := tmp_path / "store").mkdir()
+        age(put_model(store / "a.safetensors", 1))
+        (at.loras / "to").symlink_to(store)
+        path, new = at.loras / "to" / "a.safetensors", at.loras / "before" / "a.safetensors"
+        await at.observer.scan()
+        await look_later(at, 3)
+        number = await at.until(lambda: at.at(path))
+        if known_as == "model":
+            await at.bring_in(number)
+        (at.loras / "before").symlink_to(store)
+        await at.observer.scan()
+
+        if known_as == "model":
+            await at.until(lambda: at.states(sha_of(1)) == {str(new): False})
+        await at.until(lambda: not at.at(path))
+        assert at.at(new) == (number if known_as == "pending" else 0)
+
+    run(tmp_path, play)
+
+
+def test_a_link_to_a_folder_with_a_models_name(tmp_path: Path) -> None:
+    """It is looked into, and left when it goes."""
+
+    async def play(at: Home) -> None:
+        (store := tmp_path / "store").mkdir()
+        age(put_model(store / "a.safetensors", 1))
+        link = at.loras / "x.safetensors"
+        link.symlink_to(store)
+        at.hints.deliver(Hint("created", str(link)))
+        at.now += 3
+        await at.until(lambda: at.at(link / "a.safetensors") or at.observer.waiting())
+        await look_later(at, 3)
+        await at.until(lambda: at.at(link / "a.safetensors"))
+        link.unlink()
+        at.hints.deliver(Hint("gone", str(link)))
+        await asyncio.sleep(0.05)
+        await look_later(at, 1.1)
+
+        await at.until(lambda: not at.at(link / "a.safetensors"))
+
+    run(tmp_path, play)
+
+
+class CountingDisks(Disks):
+    """Disks that count how often roots are looked at."""
+
+    looks = 0
+
+    async def look(self, *args: Any, **how: Any) -> Look:
+        """Count, and look."""
+        CountingDisks.looks += 1
+        return await super().look(*args, **how)
+
+
+def test_nothing_is_looked_at_over_and_over_while_nothing_can_be_written(tmp_path: Path) -> None:
+    """With a damaged log the roots are left alone for long, and the damage is told."""
+
+    async def go() -> None:
+        async with home(tmp_path, disks=CountingDisks, unwritable_s=(0.02, 60.0)) as at:
+            await own(at)
+            at.library._log._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            id_ = bytes.fromhex((await at.library.events(2, 1))[0]["id"])
+            content = (at.data / "log.db").read_bytes()
+            (at.data / "log.db").write_bytes(content.replace(id_, bytes([id_[0] ^ 1]) + id_[1:]))
+            with pytest.raises(DamagedEvent):
+                await at.library.events(0, 100)
+            put_model(at.loras / "b.safetensors", 2)
+            at.hints.deliver(Hint("arrived", str(at.loras / "b.safetensors")))
+            await at.until(at.observer.warnings)
+            before = CountingDisks.looks
+            await asyncio.sleep(0.5)
+            assert CountingDisks.looks == before
+            at.now += 61
+            await at.until(lambda: CountingDisks.looks > before)
 
     asyncio.run(go())

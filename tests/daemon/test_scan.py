@@ -271,6 +271,19 @@ def test_link_to_a_folder(root: Path, tmp_path: Path) -> None:
     assert found.links == {str(root / "one"): str(tmp_path / "store")}
 
 
+def test_a_link_that_is_followed_no_more(root: Path, tmp_path: Path) -> None:
+    """What is known behind it is there, and astray: another link leads to it now."""
+    model(tmp_path / "store" / "a.safetensors")
+    (root / "to").symlink_to(tmp_path / "store")
+    before = known_from(look(str(root), {}))
+    (root / "before").symlink_to(tmp_path / "store")
+
+    found = look(str(root), before)
+
+    assert (found.astray, found.gone) == ([str(root / "to" / "a.safetensors")], [])
+    assert new_in(found, root) == ["before/a.safetensors"]
+
+
 def test_real_path_wins(root: Path) -> None:
     """A folder that can be reached without a link is known by its real path alone."""
     (root / "a-link").symlink_to(root / "real" / "sub")

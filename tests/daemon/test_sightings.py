@@ -12,10 +12,22 @@ import pytest
 from hikaze.daemon import looking
 from hikaze.daemon.roots import Wanted, every, of_path
 from hikaze.daemon.scan import look, stat_file
-from hikaze.daemon.sightings import Outcome, Sighting, known_files, lose, of_files, of_model, of_pending, recognise, see
+from hikaze.daemon.sightings import (
+    Outcome,
+    Sighting,
+    break_off,
+    known_files,
+    lose,
+    of_files,
+    of_model,
+    of_pending,
+    recognise,
+    see,
+)
 from hikaze.events.catalog import (
     Changes,
     File,
+    ImportRequested,
     LocationFound,
     LocationLost,
     LocationMoved,
@@ -33,8 +45,8 @@ from hikaze.events.catalog import (
     PendingRecognised,
     PendingReturned,
 )
-from hikaze.events.log import New
 from hikaze.events.pathtext import to_path
+from hikaze.events.record import New
 from hikaze.events.writer import Decision
 from hikaze.projections import models, pending, tags
 from hikaze.projections.tables import rows
@@ -304,6 +316,33 @@ def test_what_is_hashed(history: list[New], seen: Sighting, confirm: list[str]) 
     memory.write(lambda db: see(db, [seen]))
 
     assert memory.value.confirm == confirm
+
+
+def test_what_is_being_imported_is_not_recognised() -> None:
+    """Its import decides what becomes of it, whichever of the two was written first."""
+    memory = Memory()
+    asked = New("import/x", ImportRequested("x", 1, "delete", None))
+    memory.write(lambda _db: Decision([*model(A, there), *waiting(1, here), asked]))
+
+    assert memory.write(lambda db: recognise(db, 1, sighting(here, sha256=A))) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "events"),
+    [
+        (bigger, [LocationLost(A, "/m/a.pt")]),
+        (touched, [LocationLost(A, "/m/a.pt")]),
+        (here, []),
+        (there, []),
+    ],
+)
+def test_an_unfinished_file_at_a_location(file: File, events: list[Any]) -> None:
+    """A model has lost what something else was written over; not what is as it was."""
+    memory = Memory()
+    memory.write(lambda _db: Decision(model(A, here)))
+
+    assert memory.write(lambda db: break_off(db, [file])) == events
+    assert memory.write(lambda db: break_off(db, [file])) == []
 
 
 @pytest.mark.parametrize(

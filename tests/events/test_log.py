@@ -10,17 +10,10 @@ import msgspec
 import pytest
 from hikaze.events.catalog import Event, ModelTagged, TagCreated, TagRenamed
 from hikaze.events.codec import Codec
-from hikaze.events.log import (
-    APPLICATION_ID,
-    DamagedEvent,
-    EventLog,
-    LogError,
-    New,
-    NewerLog,
-    Stored,
-    WrongVersion,
-    new_id,
-)
+from hikaze.events.errors import DamagedEvent, LogError, NewerLog, WrongVersion
+from hikaze.events.log import EventLog
+from hikaze.events.record import New, Stored, new_id
+from hikaze.events.schema import APPLICATION_ID
 
 HOST, ACTION = b"host" * 4, b"deed" * 4
 

@@ -13,7 +13,9 @@ import msgspec
 import pytest
 from hikaze.events.catalog import Event, TagCreated, TagRenamed
 from hikaze.events.codec import Codec, UnknownEvent
-from hikaze.events.log import DamagedEvent, EventLog, New, NewerLog, Stored, WrongVersion
+from hikaze.events.errors import DamagedEvent, NewerLog, WrongVersion
+from hikaze.events.log import EventLog
+from hikaze.events.record import New, Stored
 from hikaze.events.writer import Decide, Decision, KeyReused, Unwritable, Writer, Written
 from hikaze.projections import tags
 from hikaze.projections.runner import Views, dump, reader

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hikaze.events.catalog import EVENTS, Event
 from hikaze.events.codec import Codec
-from hikaze.events.log import EventLog, New
+from hikaze.events.log import EventLog
+from hikaze.events.record import New
 from hikaze.projections import tags
 
 from .harness import Daemon, Make, picture, png

@@ -24,7 +24,9 @@ from hikaze.events.catalog import (
     Texts,
 )
 from hikaze.events.codec import Codec
-from hikaze.events.log import DamagedEvent, EventLog, New
+from hikaze.events.errors import DamagedEvent
+from hikaze.events.log import EventLog
+from hikaze.events.record import New
 from hikaze.projections import models, tags
 from hikaze.projections.runner import CHUNK, VIEWS, View, Views, dump, reader
 from hypothesis import given, settings

@@ -26,7 +26,8 @@ from hikaze.daemon.shapes import ModelPatch, PendingPatch
 from hikaze.daemon.sightings import Outcome, Sighting, see
 from hikaze.daemon.tagging import create
 from hikaze.events.catalog import File, ImportPlanned, ImportRequested, ImportTidied
-from hikaze.events.log import EventLog, LogError
+from hikaze.events.errors import LogError
+from hikaze.events.log import EventLog
 from hikaze.events.writer import Decide, Decision, Unwritable, Written
 from hikaze.projections.runner import Views, dump
 

@@ -19,7 +19,8 @@ import apsw
 import pytest
 from hikaze.daemon.commands_upkeep import _build_in_place
 from hikaze.daemon.terminal import Progress
-from hikaze.events.log import EventLog, LogError
+from hikaze.events.errors import LogError
+from hikaze.events.log import EventLog
 from hikaze.projections.runner import Views, dump
 
 from .faultvfs import KINDS, Fault, disk

@@ -16,7 +16,8 @@ from typing import Any
 import apsw
 import pytest
 from hikaze.daemon.inspection import Inspection
-from hikaze.events.log import DamagedLog, EventLog, LogError, NewerLog
+from hikaze.events.errors import DamagedLog, LogError, NewerLog
+from hikaze.events.log import EventLog
 from hikaze.projections.runner import Views, dump
 
 from .storelife import Ledger, run_life

@@ -1,0 +1,174 @@
+"""Which files hold the content of a known model: those that may, by their size, are hashed one after the other."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import apsw
+
+from ..events.pathtext import to_path, to_text
+from ..events.writer import Decision, Unwritable
+from ..projections import models, pending
+from . import roots as rooting
+from .busy import Busy
+from .disks import Disks, NoAnswer
+from .hashing import Hashed, ReadingStopped
+from .library import Library
+from .presence import Presence
+from .roots import Root
+from .sightings import Outcome, Sighting, recognise, see
+
+COMPARE_EVERY_S = 0.5  # between two searches for pending models that may hold a new model's content
+HASHES_KEPT = 50_000  # hashes of files that were no model's when they were compared, about 15 MiB
+
+AtRest = tuple[int, int, int]
+"""Size, mtime in ns and inode (`roots.signed`) of a file as it was when it had come to rest."""
+
+
+class Observing(Protocol):
+    """What is asked of the observer."""
+
+    def look_again(self, paths: Sequence[str]) -> None:
+        """Look at some paths soon."""
+        ...
+
+    def writing_at(self, path: str) -> asyncio.Lock:
+        """Give the lock under which what lies at a path is looked at and written down."""
+        ...
+
+    async def with_others(self, sightings: list[Sighting]) -> list[Sighting]:
+        """Complete sightings with the other paths of their files."""
+        ...
+
+    async def write(self, decide: Callable[[apsw.Connection], Decision], sightings: Sequence[Sighting] = ()) -> Outcome:
+        """Write what was decided of some sightings."""
+        ...
+
+
+class Comparing:
+    """The files that are to be compared with the models. All of it runs in the event loop."""
+
+    def __init__(
+        self,
+        library: Library,
+        disks: Disks,
+        presence: Presence,
+        busy: Busy,
+        observing: Observing,
+        stopping: threading.Event,
+    ) -> None:
+        """Compare for a library; once `stopping` is set, a file that is being hashed is given up."""
+        self._library = library
+        self._disks = disks
+        self._presence = presence
+        self._busy = busy
+        self._at = observing
+        self._stopping = stopping
+        self._to_confirm: dict[str, AtRest] = {}
+        self._unanswered: dict[str, AtRest] = {}  # to be compared when their file system answers again
+        self._sizes: set[int] = set()
+        self._hashed: dict[str, tuple[tuple[int, int, int], str]] = {}
+        self._wake = asyncio.Event()
+
+    def ask(self, files: Mapping[str, AtRest]) -> None:
+        """Have files compared that have come to rest."""
+        if files:
+            self._to_confirm.update(files)
+            self._wake.set()
+
+    def compare_with(self, sha256: str) -> None:
+        """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
+        known = models.get(self._library.db, sha256)
+        if known is not None:
+            self._sizes.add(known.size)
+            self._wake.set()
+
+    def compare_all(self) -> None:
+        """Compare all pending models of a model's size; what was to be compared once may be known to nobody now."""
+        self._sizes |= models.sizes(self._library.db)
+        self._wake.set()
+
+    async def follow(self) -> None:
+        """Compare what is to be compared, for ever."""
+        while True:
+            self._wake.clear()
+            while self._to_confirm:
+                await self._confirm(next(iter(self._to_confirm)))
+            if self._sizes:
+                await self._find_to_compare()
+            if not self._to_confirm:
+                await self._wake.wait()
+
+    def _compare_later(self, path: str) -> None:
+        self._unanswered[path] = self._to_confirm.pop(path)
+        self._presence.doubt(root for root in self._presence.roots if root.holds(path))
+
+    def came(self, root: Root) -> None:
+        """Have files compared that could not be, while their root was away."""
+        paths = [path for path in self._unanswered if root.holds(path)]
+        for path in paths:
+            self._to_confirm[path] = self._unanswered.pop(path)
+        self.compare_all()
+
+    async def _find_to_compare(self) -> None:
+        """Find the pending models that may hold the content of new models; those hashed before are not hashed again."""
+        await asyncio.sleep(COMPARE_EVERY_S)  # of a queue of imports, many models have the same few sizes
+        sizes, self._sizes = self._sizes, set()
+        for text, fingerprint in await self._library.with_reader(pending.to_compare, sizes):
+            hashed = self._hashed.get(text)
+            if hashed is None or hashed[0] != fingerprint or models.get(self._library.db, hashed[1]):
+                self._to_confirm[to_path(text)] = fingerprint
+
+    def _remember(self, path: str, hashed: Hashed) -> None:
+        if len(self._hashed) >= HASHES_KEPT:
+            self._hashed.pop(next(iter(self._hashed)))
+        fingerprint = (hashed.size, hashed.mtime_ns, rooting.signed(hashed.ino))
+        self._hashed[to_text(path)] = (fingerprint, hashed.sha256)
+
+    async def _confirm(self, path: str) -> None:
+        """Hash one file that may be known content, and take in what that tells.
+
+        A file that changed since it had come to rest is looked at anew: it may not have come to rest again.
+        """
+        if path in self._busy.paths:
+            self._to_confirm.pop(path, None)  # its import hashes it
+            return
+        try:
+            hashed = await self._disks.hash_file(path, self._stopping)
+        except NoAnswer:
+            self._compare_later(path)
+            return
+        except (ReadingStopped, OSError):
+            self._to_confirm.pop(path, None)
+            self._at.look_again([path])
+            return
+        self._remember(path, hashed)
+        async with self._at.writing_at(path):
+            try:
+                sighting = await self._disks.sighted(self._presence.roots, path, hashed)
+            except NoAnswer:
+                self._compare_later(path)
+                return
+            at_rest = self._to_confirm.pop(path)  # a look from now on may ask for it anew
+            if sighting is None or as_at_rest(sighting) != at_rest:
+                self._at.look_again([path])
+                return
+            for placed in await self._at.with_others([sighting]):
+                try:
+                    await self._at.write(lambda db, placed=placed: _confirmed(db, placed), [placed])
+                except Unwritable:
+                    self._to_confirm[path] = at_rest
+                    raise
+
+
+def as_at_rest(sighting: Sighting) -> AtRest:
+    """Give what a sighted file was when it had come to rest."""
+    return sighting.file.size, sighting.file.mtime_ns, sighting.file.ino
+
+
+def _confirmed(db: apsw.Connection, placed: Sighting) -> Decision:
+    known = pending.at_path(db, placed.file.path)
+    if known is not None and known.state == "waiting" and models.location(db, placed.file.path) is None:
+        return recognise(db, known.id, placed)
+    return see(db, [placed])
