@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import apsw
 import msgspec
 
 from ..events.catalog import File, ImportPlanned, ImportTidied, Status, Strategy
@@ -188,7 +189,19 @@ async def plan(tools: Tools, job: Job) -> None:
     if job.stop.is_set():
         raise Withdrawn("cancelled")
     job.plan = planned
-    await _append(tools, job, [of_import(job.op, planned)])
+    try:
+        await _decide(tools, job, lambda db: _planning(db, job, planned))
+    except Failed:
+        job.plan = None  # nothing was written: nothing is to be taken up again
+        raise
+
+
+def _planning(db: apsw.Connection, job: Job, planned: ImportPlanned) -> Decision:
+    """Begin to change the disk only if nobody else has ended the pending model since it was checked."""
+    subject = pending.get(db, job.pending)
+    if subject is None or subject.state != "waiting" or subject.path != planned.file.path:
+        raise Failed(f"pending model {job.pending} was moved or taken in meanwhile; see where it is and try again")
+    return Decision([of_import(job.op, planned)])
 
 
 async def make_pictures(tools: Tools, job: Job) -> None:

@@ -16,6 +16,7 @@ from hikaze.daemon.edits import edit_model, edit_pending
 from hikaze.daemon.importer import AlreadyQueued, NoSuchPending, Wish
 from hikaze.daemon.ingest import STEPS, Job, Tools
 from hikaze.daemon.shapes import ModelPatch, PendingPatch, PromptsPatch
+from hikaze.daemon.sightings import lose
 from hikaze.events.writer import Unwritable
 from hikaze.projections import images, imports, models, pending, tags
 from PIL import Image
@@ -389,6 +390,24 @@ def test_what_cannot_be_imported(tmp_path: Path) -> None:
             await at.importer.many([99], Wish(), **HINTS)
 
     run(tmp_path, play)
+
+
+def test_a_pending_model_that_ends_before_the_plan(tmp_path: Path) -> None:
+    """What the observer ended while it was hashed is not imported as well: nothing is planned, and the file stays."""
+
+    async def ended_meanwhile(tools: Tools, job: Job) -> None:
+        await tools.library.write(lambda db: lose(db, [job.file.path]), actor="watcher")
+
+    async def play(at: Home) -> None:
+        path = put_model(at.drop / "a.safetensors", 1)
+        ended = await at.bring_in(await at.see(path))
+
+        assert (ended.state, ended.status) == ("failed", None)
+        assert "was moved or taken in meanwhile" in (ended.reason or "")
+        assert path.exists()
+        assert await at.events("import-planned", "model-imported") == []
+
+    run(tmp_path, play, steps=before("plan", ended_meanwhile))
 
 
 def test_the_queue(tmp_path: Path) -> None:

@@ -12,15 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hikaze.daemon.library import NEWS_KEPT
 from rich.console import Console
 from rich.table import Table
 
+from . import truth
 from .story import Plot, Story
 from .unreliable import Faults
 
 STORM_S = 4.0
 REST_S = 12.0  # so that the storm is a quarter of the time
 WARM = 0.25  # of the samples are left out at the start: caches fill, threads start, the allocator finds its size
+WARM_EVENTS = NEWS_KEPT  # and those until so many events are kept in memory as ever will be, about a quarter of an hour
+MOST_FILES = 60  # few, so that there are as many after some minutes as there will be
 FEWEST = 8  # samples without which a slope says nothing
 MiB = 1 << 20
 
@@ -44,8 +48,8 @@ BOUNDS: Mapping[str, Bound] = {
     "threads": Bound("", 1, 0.5, 4.0),
     # Checkpoints let the files be written over from their start; SQLite's default lets one grow to 1,000 pages.
     "WAL (log and views)": Bound("MiB", 1 / MiB, 1.0, 8.0),
-    # At rest nothing waits but files that are really unfinished, of which the storm leaves a changing few.
-    "queue (work, imports, waiting files)": Bound("", 1, 2.0, 25.0),
+    # At rest nothing is under way, and no file waits but those that really are unfinished, which are left out here.
+    "queue (work, imports, waiting files)": Bound("", 1, 0.5, 3.0),
     # One for each folder; the storm has a bounded number of them, which changes from rest to rest.
     "inotify watches": Bound("", 1, 20.0, 120.0),
 }
@@ -67,13 +71,14 @@ def sample(story: Story, began: float) -> Sample:
     assert process is not None
     proc, data = Path(f"/proc/{process.pid}"), story.daemon.data
     lines = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
-    waiting = len(status["work"]) + sum(status["imports"][key] for key in ("queued", "running"))
+    under_way = len(status["work"]) + sum(status["imports"][key] for key in ("queued", "running"))
+    unfinished = sum(not at.finished for at in truth.walk(story.roots, story.finished).values())
     values = {
         "memory (RSS)": 1024 * int(lines["VmRSS"].split()[0]),
         "file descriptors": len(list((proc / "fd").iterdir())),
         "threads": int(lines["Threads"]),
         "WAL (log and views)": _sizes(data, "*.db-wal"),
-        "queue (work, imports, waiting files)": waiting + len(status["waiting"]),
+        "queue (work, imports, waiting files)": under_way + max(0, len(status["waiting"]) - unfinished),
         "inotify watches": _watches(proc),
         "log and views": _sizes(data, "*.db"),
         "events": status["position"],
@@ -132,7 +137,7 @@ def table(samples: Sequence[Sample]) -> Table:
 
 def plot_of(seed: int) -> Plot:
     """Give the plot of a soak: what a busy person does, and a daemon that is left alone."""
-    return Plot(seed, Faults(), storms=1, storm_s=STORM_S, hardlinks=True, pause=0.05)
+    return Plot(seed, Faults(), storms=1, storm_s=STORM_S, hardlinks=True, pause=0.05, most_files=MOST_FILES)
 
 
 def soak(seconds: float, plot: Plot, folder: Path, console: Console) -> tuple[Story, list[Sample]]:
@@ -173,9 +178,13 @@ def main(argv: Sequence[str]) -> int:
     story, samples = soak(chosen.seconds, plot_of(chosen.seed), folder / "soak", console)
     for line in (*story.counts.lost, *story.counts.duplicates, *story.counts.divergences):
         console.print(line, style="red", highlight=False, markup=False)
-    judged = samples[int(len(samples) * WARM) :]
+    warm = [one for one in samples if one.values["events"] >= WARM_EVENTS]
+    judged = warm[-int(len(samples) * (1 - WARM)) :]
     if len(judged) < FEWEST:
-        console.print(f"{len(judged)} samples are too few for a slope: give it {FEWEST * 2 * (STORM_S + REST_S):.0f} s")
+        console.print(
+            f"{len(judged)} of {len(samples)} samples were taken when all caches were full, too few for a slope:"
+            " give it half an hour at least"
+        )
         return 1
     console.print(table(judged))
     return 1 if story.counts.failed or not all(is_flat(judged, name) for name in BOUNDS) else 0

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from . import contents
 
-MOST_FILES = 260  # beyond that it deletes rather than adds, so that a look takes no longer from round to round
 PIPE = "pipe"  # the name of named pipes, which a storm leaves alone once made: to open one is to wait for ever
 AT_WORK = "at work\n"
 """What a process says to who started it as soon as it can be told to stop."""
@@ -31,6 +30,7 @@ class Settings:
     `roots` are the watched folders, `outside` one that is not. `symlinks`, `hardlinks`, `root_moves` and `deep` (trees
     deeper than what is looked at) let it make those. `keeps_time`: it rewrites files and gives them their old time
     back, which only a hint can tell. `made_anew` is a root that it deletes now and then with all that is in it.
+    Beyond `most_files` it deletes rather than adds.
     """
 
     seed: int
@@ -44,6 +44,7 @@ class Settings:
     keeps_time: bool = False
     deep: bool = False
     made_anew: str = ""
+    most_files: int = 260
 
 
 class Storm:
@@ -141,7 +142,7 @@ class Storm:
 
     def is_full(self) -> bool:
         """Tell whether there are enough files."""
-        return len(self.tree()[0]) > MOST_FILES
+        return len(self.tree()[0]) > self.settings.most_files
 
     # Deeds: each gives what it did, or None where it did nothing
 

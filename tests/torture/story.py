@@ -55,6 +55,7 @@ class Plot:
     other_disk: bool = False
     deep: bool = False
     made_anew: bool = False
+    most_files: int = 260
     pause: float = 0.02
 
     @property
@@ -221,6 +222,7 @@ class Story:
             root_moves=plot.root_moves and one == 0,
             keeps_time=plot.keeps_time,
             deep=plot.deep,
+            most_files=plot.most_files,
             made_anew=str(self.daemon.vae) if plot.made_anew and one == 0 else "",
         )
         return self._begin("storm", dataclasses.asdict(settings), f"storm{number}{one}")

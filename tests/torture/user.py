@@ -48,6 +48,7 @@ class User:
         self.number = settings.first
         self.journal = open(settings.journal, "a", encoding="utf-8")  # noqa: SIM115 - open till the end
         self.stopped = False
+        self.parent = os.getppid()
 
     def run(self) -> None:
         """Work until stopped."""
@@ -56,11 +57,14 @@ class User:
             (3, self.picture_model), (4, self.picture_pending), (10, self.import_one), (2, self.import_list),
             (1, self.import_all), (2, self.dismiss), (2, self.choose_cover), (1, self.remove_picture),
         ]  # fmt: skip
-        parent = os.getppid()
-        while not self.stopped and os.getppid() == parent:
+        while self.is_wanted():
             weights = [weight for weight, _ in deeds]
             self.rng.choices([deed for _, deed in deeds], weights)[0]()
             time.sleep(self.settings.pause * self.rng.expovariate(1.0))
+
+    def is_wanted(self) -> bool:
+        """Tell whether to go on: with another parent it is forgotten, for who began it died."""
+        return not self.stopped and os.getppid() == self.parent
 
     # Asking
 
@@ -68,7 +72,7 @@ class User:
         """Ask until there is an answer: (status, JSON). None once the user is told to stop."""
         raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         kind = {} if body is None or isinstance(body, bytes) else {"Content-Type": "application/json"}
-        while not self.stopped:
+        while self.is_wanted():
             connection = OverSocket(self.settings.socket, PATIENCE_S)
             try:
                 connection.request(method, path, raw, kind | {"X-Hikaze": "1"} | dict(headers or {}))
