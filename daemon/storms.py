@@ -73,7 +73,7 @@ class Storms:
         """Say what happened of late, each with its cure."""
         found: list[tuple[str, str]] = []
         if (looking := self._drop.told(now)) is not None:
-            what = "more files changed at once than the system could tell of;"
+            what = "more files changed at once than the system could tell of, its event queue overflowed;"
             found.append((f"{what} {looking}", self._cure_of_drops(now)))
         if (looking := self._pause.told(now)) is not None:
             what = f"the computer slept or hikazed was stopped for {self._paused_s:.0f} s;"

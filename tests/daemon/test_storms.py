@@ -21,7 +21,7 @@ def test_dropped_hints_are_told_of() -> None:
     storms.dropped_hints(1, 10.0)
     storms.dropped_hints(2, 10.1)
 
-    what = "more files changed at once than the system could tell of;"
+    what = "more files changed at once than the system could tell of, its event queue overflowed;"
     storms.looked(1, 11.0)
     assert whats(storms, 1000.0) == [f"{what} all folders are being looked at"]
     storms.looked(2, 1001.0)
