@@ -4,6 +4,7 @@
 
 ARGS ?=
 SECONDS ?= 600
+SECONDS ?= 600
 SEED ?=
 PYTHON ?=
 export PYTHON
@@ -25,11 +26,11 @@ test-fast: ## the tests without a browser and without ComfyUI, for every minute
 	@sh tools/venv.sh dev
 	@exec .venv/bin/pytest -m "not browser and not comfyui and not slow and not packaging" $(ARGS)
 
-torture: ## stories of storms and crashes until the time is over: make torture SECONDS=3600 SEED=1
+torture: ## stories of storms and crashes until the time is over: make torture SECONDS=3600 SEED=1 (600 if left out)
 	@sh tools/venv.sh dev
 	@exec .venv/bin/python -m tests.torture.run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-soak: ## storm and rest in turn, and whether anything of the daemon grows: make soak SECONDS=3600
+soak: ## storm and rest in turn, and whether anything of the daemon grows: make soak SECONDS=3600 (600 if left out)
 	@sh tools/venv.sh dev
 	@exec .venv/bin/python -m tests.torture.soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 

@@ -667,7 +667,7 @@ def test_a_known_file_that_falls_short_is_followed(tmp_path: Path) -> None:
         at.hints.deliver(Hint("arrived", str(moved), str(path)))
 
         await at.until(lambda: at.at(moved) == 1)
-        assert at.observer.waiting() == []
+        assert str(moved) not in dict(at.observer.waiting())  # the first look may have met it at its old path
 
     run(tmp_path, play)
 

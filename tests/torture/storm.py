@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -112,11 +113,16 @@ class Storm:
         return files, folders
 
     def a_file(self, *, plain: bool = False) -> str:
-        """Choose a file; a `plain` one is no link."""
+        """Choose a file; a `plain` one may be written to: it is no link, nor one of the names of a model's file that
+        are no model's, at which nobody watches.
+        """
         files, _ = self.tree()
         chosen = self.rng.choice(files or [self.nowhere()])
-        if plain and os.path.islink(chosen):
-            raise FileNotFoundError(chosen)
+        if plain:
+            info = os.lstat(chosen)
+            is_model = chosen.lower().endswith(tuple(name.lower() for name in contents.MODEL))
+            if not stat.S_ISREG(info.st_mode) or (info.st_nlink > 1 and not is_model):
+                raise FileNotFoundError(chosen)
         return chosen
 
     def a_folder(self, *, inner: bool = False) -> str:
