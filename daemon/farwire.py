@@ -70,8 +70,11 @@ def unpacked(content: bytes) -> Message:
 
 def read(source: io.BufferedReader) -> Message | None:
     """Wait for a message; None when the other side is gone."""
-    prefix = source.read(LENGTH_BYTES)
-    if len(prefix) < LENGTH_BYTES:
+    try:
+        prefix = source.read(LENGTH_BYTES)
+        if len(prefix) < LENGTH_BYTES:
+            return None
+        content = source.read(length := length_of(prefix))
+    except ConnectionError:  # it went with something of ours unread
         return None
-    content = source.read(length := length_of(prefix))
     return unpacked(content) if len(content) == length else None

@@ -10,11 +10,13 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 from hikaze.daemon.importer import Ended, Wish
+from hikaze.daemon.library import Library
 from hikaze.daemon.roots import Wanted
 from hikaze.daemon.watch import Hint
 from hikaze.events.pathtext import to_path
@@ -41,6 +43,38 @@ class Divergence(AssertionError):
         self.kind = kind
 
 
+@dataclass(frozen=True)
+class _Unplugged:
+    """What the library knew when a root was unplugged: the log's head, the roots, where each pending model lay."""
+
+    head: int
+    roots: dict[str, int]
+    pending: dict[int, str]
+
+    @classmethod
+    def of(cls, library: Library) -> "_Unplugged":
+        known: list[Any] = library.db.execute("SELECT path, id FROM roots WHERE NOT removed").fetchall()
+        waiting: list[Any] = library.db.execute(
+            "SELECT id, path FROM pending_import WHERE state = 'waiting'"
+        ).fetchall()
+        return cls(library.news.head, dict(known), {number: to_path(path) for number, path in waiting})
+
+    def lost(self, events: list[dict[str, Any]], root: str) -> list[str]:
+        """Give the paths in a root that were said to be lost since then.
+
+        None counts where another folder at its place was taken for it: a file of a known name is reason enough.
+        """
+        if any(event["type"] == "root-came-online" and event["data"]["root"] == self.roots[root] for event in events):
+            return []
+        lost = [to_path(event["data"]["path"]) for event in events if event["type"] == "location-lost"]
+        lost += [
+            self.pending[event["data"]["pending"]]
+            for event in events
+            if event["type"] == "pending-lost" and event["data"]["pending"] in self.pending
+        ]
+        return [path for path in lost if holds(root, path)]
+
+
 class World:
     """Where a story happens. Use as a context manager; `top` is an empty folder."""
 
@@ -56,7 +90,7 @@ class World:
         self.asleep_s = 0.0  # for how long the computer has slept
         self.blind = False  # hints were lost that nobody told of
         self.aliases = False  # files have names of which a change by another name gives no hint
-        self.known_away: dict[str, set[str]] = {}
+        self._unplugged: dict[str, _Unplugged | None] = {}
         self.deeds: list[Deed] = []
         self.told: list[str] = []
         self.crashes = 0
@@ -255,20 +289,22 @@ class World:
 
     def unplug(self, name: str) -> None:
         """Take a root's folder away, and remember what the library knew to be there."""
-        self.known_away[name] = set() if self.life is None else _counted_present(self.life.library.db)
+        self._unplugged[name] = None if self.life is None else _Unplugged.of(self.life.library)
         self.disk.unplug(name)
 
     def plug_in(self, name: str) -> None:
-        """Put a root's folder back; nothing in it may have been taken for lost meanwhile.
-
-        A file of a known name in the other folder is a reason to believe in that one.
-        """
-        path, parked = self.disk.roots[name], self.disk.parked[name]
-        if self.life is not None and not (os.path.isdir(path) and os.listdir(path)):
-            for known in self.known_away[name] - _counted_present(self.life.library.db):
-                if holds(path, known) and os.path.exists(parked + known[len(path) :]):
-                    raise Divergence("lost", f"{known!r} counts as lost, and its root was away")
+        """Put a root's folder back; nothing in it may have been taken for lost meanwhile."""
+        then = self._unplugged.pop(name, None)
+        if self.life is not None and then is not None:
+            for path in then.lost(self.events(self.life, then.head), self.disk.roots[name]):
+                self._must_not_lie_there(name, path)
         self.disk.plug_in(name)
+
+    def _must_not_lie_there(self, name: str, path: str) -> None:
+        parked = self.disk.parked[name] + path[len(self.disk.roots[name]) :]
+        # Of a file with a second name elsewhere it is no news that it has gone there.
+        if os.path.isfile(parked) and os.stat(parked).st_nlink == 1:
+            raise Divergence("lost", f"{path!r} counts as lost, and its root was away")
 
     # What people do
 
@@ -310,14 +346,6 @@ class World:
         task = life.loop.create_task(work)
         task.add_done_callback(_heard)
         return None
-
-
-def _counted_present(db: apsw.Connection) -> set[str]:
-    rows = db.execute(
-        "SELECT path FROM locations WHERE NOT lost UNION ALL SELECT path FROM pending_import WHERE state = 'waiting'"
-        " UNION ALL SELECT path FROM pending_away WHERE state IN ('hidden', 'trashed')"
-    )
-    return {to_path(str(row[0])) for row in rows}
 
 
 def _heard(task: "asyncio.Future[Any]") -> None:
