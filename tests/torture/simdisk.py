@@ -103,6 +103,10 @@ class Disk:
         """Tell whether a root's own folder lies at its path."""
         return name not in self.parked
 
+    def holds_models(self, name: str) -> bool:
+        """Tell whether a model lies in what is at a root's path now."""
+        return any(is_model(name) for _, _, names in _walk(self.roots[name]) for name in names)
+
     def folders(self) -> list[str]:
         """Give every real folder in which the story may do something."""
         tops = [path for path in (*self.roots.values(), self.outside) if os.path.isdir(path)]

@@ -45,27 +45,20 @@ class Divergence(AssertionError):
 
 @dataclass(frozen=True)
 class _Unplugged:
-    """What the library knew when a root was unplugged: the log's head, the roots, where each pending model lay."""
+    """What the library knew when a root was unplugged: the log's head, and where each pending model lay."""
 
     head: int
-    roots: dict[str, int]
     pending: dict[int, str]
 
     @classmethod
     def of(cls, library: Library) -> "_Unplugged":
-        known: list[Any] = library.db.execute("SELECT path, id FROM roots WHERE NOT removed").fetchall()
         waiting: list[Any] = library.db.execute(
             "SELECT id, path FROM pending_import WHERE state = 'waiting'"
         ).fetchall()
-        return cls(library.news.head, dict(known), {number: to_path(path) for number, path in waiting})
+        return cls(library.news.head, {number: to_path(path) for number, path in waiting})
 
     def lost(self, events: list[dict[str, Any]], root: str) -> list[str]:
-        """Give the paths in a root that were said to be lost since then.
-
-        None counts where another folder at its place was taken for it: a file of a known name is reason enough.
-        """
-        if any(event["type"] == "root-came-online" and event["data"]["root"] == self.roots[root] for event in events):
-            return []
+        """Give the paths in a root that were said to be lost since then."""
         lost = [to_path(event["data"]["path"]) for event in events if event["type"] == "location-lost"]
         lost += [
             self.pending[event["data"]["pending"]]
@@ -220,6 +213,9 @@ class World:
 
     def _running(self, run: Callable[[VirtualLoop], Any]) -> None:
         assert self.life is not None
+        for name in self._unplugged:
+            if self.disk.holds_models(name):
+                self._unplugged[name] = None
         self.deliver()
         before = self.disk.inventory()
         run(self.life.loop)
@@ -293,7 +289,11 @@ class World:
         self.disk.unplug(name)
 
     def plug_in(self, name: str) -> None:
-        """Put a root's folder back; nothing in it may have been taken for lost meanwhile."""
+        """Put a root's folder back; nothing in it may have been taken for lost meanwhile.
+
+        Unless a model came to lie in another folder at its place: with the name of a known one that is a reason to
+        believe that the other folder was meant.
+        """
         then = self._unplugged.pop(name, None)
         if self.life is not None and then is not None:
             for path in then.lost(self.events(self.life, then.head), self.disk.roots[name]):
