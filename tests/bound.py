@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# The kernel would show an old name for a second more: a rename behind the mount then looks like a copy and a loss.
+_NO_CACHE = ("-o", "entry_timeout=0,attr_timeout=0,negative_timeout=0")
+
 
 class Bound:
     """A folder, `behind`, and the mount point `at` which it is seen through bindfs."""
@@ -22,7 +25,8 @@ class Bound:
 
     def _mount(self) -> None:
         self._process = subprocess.Popen(
-            [shutil.which("bindfs") or "bindfs", "-f", str(self.behind), str(self.at)], stdin=subprocess.DEVNULL
+            [shutil.which("bindfs") or "bindfs", "-f", *_NO_CACHE, str(self.behind), str(self.at)],
+            stdin=subprocess.DEVNULL,
         )
         until = time.monotonic() + 20
         while not os.path.ismount(self.at):
