@@ -176,7 +176,6 @@ def hard_link(world: World, n: Numbers) -> None:
     if files and target is not None and not os.path.lexists(target):
         path = n.pick(files)
         world.tell(f"link {path!r} as {target!r}")
-        world.aliases = True
         world.disk.link(path, target)
 
 

@@ -213,7 +213,7 @@ def come_to_rest(world: World) -> None:
     A scan tells it in any case, a second one finds nothing new, and a replay of the log gives the same read tables.
     """
     _end_the_storm(world)
-    if not world.blind and not world.aliases:
+    if not (world.blind or world.aliases or world.disk.is_silent):
         _rest(world)
         world.tell("judged by the hints alone")
         judge(world)

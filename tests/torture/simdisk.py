@@ -94,6 +94,7 @@ class Disk:
         self.hints: list[Hint] = []
         self.open: list[Open] = []
         self.short: dict[int, bytes] = {}  # by inode: what a shortened file lacks
+        self.is_silent = False  # something was written through a name that nobody watches
         self.parked: dict[str, str] = {}  # by name: where the folder of a root is that is not at its place
         self._time_ns = FIRST_TIME_NS
 
@@ -147,7 +148,7 @@ class Disk:
         self.short.pop(os.stat(path).st_ino, None)
         self._new_time(path)
         self._tell("created", path, when=is_new)
-        self._tell("written", path)
+        self._tell_written(path)
 
     def begin(self, path: str, data: bytes, done: int, *, preallocated: bool) -> None:
         """Write the first bytes of a new file and leave it open."""
@@ -166,14 +167,14 @@ class Disk:
         which.file.close()
         for path in [path for path in self.files() if os.lstat(path).st_ino == which.ino]:
             self._new_time(path)
-            self._tell("written", path)
+            self._tell_written(path)
 
     def append(self, path: str, data: bytes) -> None:
         """Write more at the end of a file."""
         with open(path, "ab") as file:
             file.write(data)
         self._new_time(path)
-        self._tell("written", path)
+        self._tell_written(path)
 
     def shorten(self, path: str) -> None:
         """Take the end of a file away, as a failed copy leaves it."""
@@ -182,7 +183,7 @@ class Disk:
         with open(path, "r+b") as file:
             file.truncate(len(data) // 2)
         self._new_time(path)
-        self._tell("written", path)
+        self._tell_written(path)
 
     def touch(self, path: str) -> None:
         """Give a file another time."""
@@ -218,7 +219,7 @@ class Disk:
         else:
             self._new_time(target)
         self._tell("created", target, when=is_new)
-        self._tell("written", target)
+        self._tell_written(target)
 
     def link(self, path: str, target: str) -> None:
         """Give a file a second name."""
@@ -288,6 +289,14 @@ class Disk:
     def _tell(self, kind: Kind, path: str, *, when: bool = True) -> None:
         if when:
             self.hints += [Hint(kind, shown) for shown in self._shown(path)]
+
+    def _tell_written(self, path: str) -> None:
+        self._tell("written", path)
+        info = os.stat(path)
+        if info.st_nlink > 1:
+            names = [name for name in self.files() if os.lstat(name).st_ino == info.st_ino]
+            is_heard = len(names) == info.st_nlink and all(is_model(name) and self._shown(name) for name in names)
+            self.is_silent = self.is_silent or not is_heard
 
     def _unwatch(self, path: str, ended: Ending, *, deep: bool = False) -> None:
         """A watch ends with its folder, when that is moved or deleted; `deep`: those on folders below it too."""

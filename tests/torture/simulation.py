@@ -82,7 +82,7 @@ class World:
         self.weather = "prompt"
         self.asleep_s = 0.0  # for how long the computer has slept
         self.blind = False  # hints were lost that nobody told of
-        self.aliases = False  # files have names of which a change by another name gives no hint
+        self.aliases = False  # there are links to files: of what changes at their far end no hint tells
         self._unplugged: dict[str, _Unplugged | None] = {}
         self.deeds: list[Deed] = []
         self.told: list[str] = []
