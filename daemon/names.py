@@ -186,24 +186,54 @@ def canonical_type(name: str) -> str:
     )
 
 
-# Companion pictures
+# Companion pictures and sidecars
 
 PICTURE_EXTENSIONS = (".webp", ".png", ".jpeg", ".jpg", ".gif", ".avif")
 """The pictures we can show, the preferred ones first; in lower case."""
 
+UNTAKEN_EXTENSIONS = frozenset(
+    {".mp4", ".webm", ".mov", ".m4v", ".mkv", ".avi", ".wmv", ".flv", ".ogv", ".jxl", ".bmp", ".heic", ".heif"}
+)
+"""What other managers show as a preview and we cannot: videos, and pictures that nothing here decodes."""
+
+SIDECAR_ENDINGS = (
+    (".txt", "text"),
+    (".md", "text"),
+    (".description.txt", "text"),
+    (".metadata.json", "lora-manager"),
+    (".json", "a1111"),
+    (".cm-info.json", "stability-matrix"),
+    (".rgthree-info.json", "rgthree"),
+    (".swarm.json", "swarm"),
+    (".civitai.info", "civitai-info"),
+)
+"""What is appended to a model's stem to name a file that tells of it, and the format of that file.
+
+Of rgthree's it is appended to the whole name. Those come first in which people write their own words.
+"""
+
+_SIDECAR_EXTENSIONS = frozenset({".txt", ".md", ".json", ".info"})
+
 
 class Folder:
-    """The names in one folder, put in order once, so that each model's picture is found without a walk."""
+    """The names in one folder, put in order once, so that what lies beside each model is found without a walk."""
 
     def __init__(self, names: Iterable[str]) -> None:
         """Take the names of everything in the folder; their order does not matter."""
         self._pictures: dict[str, list[str]] = {}
         self._models: dict[str, list[str]] = {}
+        self._sidecars: dict[str, list[str]] = {}
+        self._untaken: dict[str, list[str]] = {}
         for name in sorted(names):
+            ending = extension(name)
             if is_model_name(name):
                 self._models.setdefault(_fold(stem(name)), []).append(name)
-            elif extension(name) in PICTURE_EXTENSIONS:
+            elif ending in PICTURE_EXTENSIONS:
                 self._pictures.setdefault(_fold(name), []).append(name)
+            elif ending in _SIDECAR_EXTENSIONS:
+                self._sidecars.setdefault(_fold(name), []).append(name)
+            elif ending in UNTAKEN_EXTENSIONS:
+                self._untaken.setdefault(_fold(stem(name)), []).append(name)
 
     def picture_of(self, model_name: str) -> str | None:
         """Give the name of the model's companion picture; see `companion_picture`."""
@@ -225,20 +255,76 @@ class Folder:
             if self.picture_of(model) == picture_name
         )
 
+    def untaken_previews(self, model_name: str) -> list[str]:
+        """Give the names of what lies where a companion picture would, and is none that we can show."""
+        if not self._untaken:
+            return []
+        return [
+            preview
+            for prefix, middle in _companion_stems(model_name)
+            for preview in self._untaken.get(_fold(prefix + middle), ())
+            if preview.startswith(prefix) or not self._belongs_exactly(preview)
+        ]
+
+    def models_of_untaken(self, preview_name: str) -> list[str]:
+        """Give the names of the models beside which this lies: the inverse of `untaken_previews`."""
+        return sorted(
+            model
+            for owner in _possible_stems(preview_name)
+            for model in self._models.get(_fold(owner), ())
+            if preview_name in self.untaken_previews(model)
+        )
+
+    def sidecars_of(self, model_name: str) -> list[tuple[str, str]]:
+        """Give the format and the name of each sidecar of a model, at most one for each of `SIDECAR_ENDINGS`.
+
+        A file tells of the model whose name it spells exactly, else of one that it spells in any case; where that
+        could be two models, of the one with the longer name: `foo.metadata.json` is `foo.ckpt`'s, unless there is a
+        `foo.metadata.ckpt`. `foo.v2.json` never is `foo`'s.
+        """
+        found = ((source, self._sidecar(prefix, ending)) for prefix, ending, source in _sidecar_parts(model_name))
+        return [(source, sidecar) for source, sidecar in found if sidecar is not None]
+
+    def models_of_sidecar(self, sidecar_name: str) -> list[str]:
+        """Give the names of the models that have this sidecar: the inverse of `sidecars_of`."""
+        possible = {model for _, _, model in self._claims(sidecar_name)}
+        return sorted(model for model in possible if sidecar_name in (name for _, name in self.sidecars_of(model)))
+
+    def _sidecar(self, prefix: str, ending: str) -> str | None:
+        inexact = None
+        for sidecar in self._sidecars.get(_fold(prefix + ending), ()):
+            exact, owner = sidecar.startswith(prefix), len(sidecar) - len(ending)
+            if all((exact, owner) >= (other, longer) for other, longer, _ in self._claims(sidecar)):
+                if exact:
+                    return sidecar
+                inexact = inexact or sidecar
+        return inexact
+
+    def _claims(self, sidecar: str) -> Iterator[tuple[bool, int, str]]:
+        """Give each model that a sidecar may tell of: is it spelled exactly, how much of the name names it, which."""
+        for ending, source in SIDECAR_ENDINGS:
+            owner = sidecar[: -len(ending)]
+            if sidecar[-len(ending) :].lower() != ending:
+                continue
+            for model in self._models.get(_fold(stem(owner) if source == "rgthree" else owner), ()):
+                named = model if source == "rgthree" else stem(model)
+                if _fold(named) == _fold(owner):
+                    yield named == owner, len(owner), model
+
     def _belongs_exactly(self, picture: str) -> bool:
         return any(
-            picture.startswith(prefix) and _fold(picture) == _fold(prefix + ending)
+            picture.startswith(prefix) and _fold(stem(picture)) == _fold(prefix + middle)
             for owner in _possible_stems(picture)
             for model in self._models.get(_fold(owner), ())
-            for prefix, ending in _companion_endings(model)
+            for prefix, middle in _companion_stems(model)
         )
 
 
 def companion_picture(model_name: str, siblings: Iterable[str]) -> str | None:
     """Give the picture that lies beside a model and shows what it makes, or None.
 
-    In order of choice `foo.preview.*`, `foo.*`, `foo.example.0.*` and `foo.safetensors.*`, each in the order
-    of `PICTURE_EXTENSIONS`, with the stem spelled exactly; then the same in any case, unless the picture is
+    In order of choice `foo.preview.*`, `foo.*`, `foo.example.0.*`, `foo.safetensors.*` and `foo.thumb.*`, each in
+    the order of `PICTURE_EXTENSIONS`, with the stem spelled exactly; then the same in any case, unless the picture is
     exactly another model's. `foo.v2.png` is not `foo`'s. For many models of one folder make one `Folder`.
     """
     return Folder(siblings).picture_of(model_name)
@@ -254,18 +340,48 @@ def models_of_picture(picture_name: str, siblings: Iterable[str]) -> list[str]:
     return Folder((picture_name, *siblings)).models_of(picture_name)
 
 
+def sidecar_names(model_name: str) -> list[tuple[str, str]]:
+    """Give the format and the name of each sidecar that a model may have; in any other case it may, too."""
+    return [(source, prefix + ending) for prefix, ending, source in _sidecar_parts(model_name)]
+
+
+def source_of_sidecar(sidecar_name: str, model_name: str) -> str | None:
+    """Give the format that a file has as a model's sidecar, None where by its name it is none of this model's."""
+    wanted = _fold(sidecar_name)
+    return next((source for source, name in sidecar_names(model_name) if _fold(name) == wanted), None)
+
+
+def may_be_sidecar(name: str) -> bool:
+    """Tell whether a file of this name could tell of a model beside it."""
+    return extension(name) in _SIDECAR_EXTENSIONS
+
+
 def _companion_endings(model_name: str) -> Iterator[tuple[str, str]]:
-    base = stem(model_name)
-    for prefix, middle in ((base, ".preview"), (base, ""), (base, ".example.0"), (model_name, "")):
+    for prefix, middle in _companion_stems(model_name):
         for ending in PICTURE_EXTENSIONS:
             yield prefix, middle + ending
+
+
+def _companion_stems(model_name: str) -> Iterator[tuple[str, str]]:
+    base = stem(model_name)
+    yield base, ".preview"
+    yield base, ""
+    yield base, ".example.0"
+    yield model_name, ""
+    yield base, ".thumb"  # SwarmUI takes it for a preview; SD.Next makes it, smaller, of the preview
 
 
 def _possible_stems(picture_name: str) -> Iterator[str]:
     base = stem(picture_name)
     yield base
-    for middle in (".preview", ".example.0"):
+    for middle in (".preview", ".example.0", ".thumb"):
         if base.casefold().endswith(middle):
             yield base[: -len(middle)]
     if is_model_name(base):
         yield stem(base)
+
+
+def _sidecar_parts(model_name: str) -> Iterator[tuple[str, str, str]]:
+    base = stem(model_name)
+    for ending, source in SIDECAR_ENDINGS:
+        yield model_name if source == "rgthree" else base, ending, source

@@ -15,6 +15,9 @@ from msgspec import UNSET, UnsetType
 Strategy = Literal["merge", "override", "ignore", "delete"]
 Status = Literal["imported", "merged", "overridden", "deleted", "ignored"]
 RootKind = Literal["model", "pending"]
+Origin = Literal["user", "header", "provider"]
+"""Where a tag comes from: a person, the model file itself, or a file that another program wrote beside it."""
+LegacyForm = Literal["v1", "v2"]
 
 
 class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -63,6 +66,36 @@ class Texts(Value, frozen=True):
     trigger_words: tuple[str, ...] = ()
 
 
+class Sidecar(Value, frozen=True):
+    """A file beside a model that tells of it, as it was when it was read; `source` names its format."""
+
+    path: str
+    source: str
+    size: int
+    mtime_ns: int
+
+
+class Provided(Value, frozen=True):
+    """What a sidecar says of a model. None of it is what somebody wrote in Hikaze, and none of it replaces that.
+
+    `notes` and `favorite` are what its user wrote in the program whose file it is; the rest comes from providers.
+    Texts are clean: no markup is left in them. `sha256` is the content that the sidecar says it tells of. `facts`
+    holds what has no field of ours, under its own name. `problem` says why nothing, or not all, could be taken.
+    """
+
+    name: str = ""
+    notes: str = ""
+    description: str = ""
+    links: tuple[str, ...] = ()
+    prompts: Prompts = Prompts()
+    trigger_words: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    favorite: bool = False
+    sha256: str = ""
+    facts: dict[str, Any] = {}
+    problem: str = ""
+
+
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="event"):
     """Something that happened."""
 
@@ -107,7 +140,11 @@ class RootCameOnline(Event, frozen=True, tag="root-came-online"):
 
 
 class PendingFound(Event, frozen=True, tag="pending-found"):
-    """A model file that nobody knew had come to rest; its id is its own for ever."""
+    """A model file that nobody knew had come to rest; its id is its own for ever.
+
+    `created_at` is when an earlier library had found it. Its root is 0 where an earlier library tells of a file
+    in no folder of ours.
+    """
 
     pending: int
     file: File
@@ -116,6 +153,7 @@ class PendingFound(Event, frozen=True, tag="pending-found"):
     in_place: bool
     header: dict[str, Any] = {}
     replaces: str | None = None
+    created_at: int | None = None
 
 
 class PendingChanged(Event, frozen=True, tag="pending-changed"):
@@ -159,10 +197,11 @@ class PendingEdited(Event, frozen=True, tag="pending-edited"):
 
 
 class PendingTagged(Event, frozen=True, tag="pending-tagged"):
-    """Somebody put a tag on a pending model."""
+    """Somebody put a tag on a pending model, or it came from where `origin` says."""
 
     pending: int
     tag: int
+    origin: Origin = "user"
 
 
 class PendingUntagged(Event, frozen=True, tag="pending-untagged"):
@@ -173,7 +212,10 @@ class PendingUntagged(Event, frozen=True, tag="pending-untagged"):
 
 
 class PendingPictured(Event, frozen=True, tag="pending-pictured"):
-    """A pending model got a picture; the original lies in `images/pending/<pending><extension>`."""
+    """A pending model got a picture; the original lies in `images/pending/<pending><extension>`.
+
+    `original` is the SHA-256 of that file, in hexadecimal, where it is known.
+    """
 
     pending: int
     extension: str
@@ -181,6 +223,15 @@ class PendingPictured(Event, frozen=True, tag="pending-pictured"):
     width: int
     height: int
     texts: dict[str, str] = {}
+    original: str = ""
+
+
+class PendingProvided(Event, frozen=True, tag="pending-provided"):
+    """A sidecar of a pending model was read."""
+
+    pending: int
+    sidecar: Sidecar
+    provided: Provided
 
 
 class PendingRecognised(Event, frozen=True, tag="pending-recognised"):
@@ -275,7 +326,11 @@ class ImportCancelled(Event, frozen=True, tag="import-cancelled"):
 
 
 class ModelImported(Event, frozen=True, tag="model-imported"):
-    """Content became a model, identified by the SHA-256 of its bytes."""
+    """Content became a model, identified by the SHA-256 of its bytes.
+
+    `claimed` says that an earlier library gave the hash and nobody has seen such bytes; `path` is where that library
+    had the file, and `created_at` when it came to it. `given` names the fields that a person left empty on purpose.
+    """
 
     model: str
     name: str
@@ -284,6 +339,10 @@ class ModelImported(Event, frozen=True, tag="model-imported"):
     texts: Texts = Texts()
     header: dict[str, Any] = {}
     pending: int | None = None
+    given: tuple[str, ...] = ()
+    claimed: bool = False
+    path: str = ""
+    created_at: int | None = None
 
 
 class ModelEdited(Event, frozen=True, tag="model-edited"):
@@ -294,10 +353,11 @@ class ModelEdited(Event, frozen=True, tag="model-edited"):
 
 
 class ModelTagged(Event, frozen=True, tag="model-tagged"):
-    """Somebody put a tag on a model."""
+    """Somebody put a tag on a model, or it came from where `origin` says."""
 
     model: str
     tag: int
+    origin: Origin = "user"
 
 
 class ModelUntagged(Event, frozen=True, tag="model-untagged"):
@@ -307,22 +367,35 @@ class ModelUntagged(Event, frozen=True, tag="model-untagged"):
     tag: int
 
 
+class ModelProvided(Event, frozen=True, tag="model-provided"):
+    """A sidecar of a model was read; it lies, or lay, beside one of the model's files."""
+
+    model: str
+    sidecar: Sidecar
+    provided: Provided
+
+
 # Locations: where a model's content lies ---------------------------------------------------------------
 
 
 class LocationFound(Event, frozen=True, tag="location-found"):
-    """A model's content lies at a path (once more, if it was lost there)."""
+    """A model's content lies at a path (once more, if it was lost there).
+
+    `claimed` says that it was `LocationClaimed` and is not confirmed yet.
+    """
 
     model: str
     file: File
+    claimed: bool = False
 
 
 class LocationMoved(Event, frozen=True, tag="location-moved"):
-    """A file of a model lies elsewhere now."""
+    """A file of a model lies elsewhere now; `claimed` as in `LocationFound`."""
 
     model: str
     came_from: str
     file: File
+    claimed: bool = False
 
 
 class LocationRefreshed(Event, frozen=True, tag="location-refreshed"):
@@ -346,11 +419,42 @@ class LocationReplaced(Event, frozen=True, tag="location-replaced"):
     path: str
 
 
+class LocationClaimed(Event, frozen=True, tag="location-claimed"):
+    """An earlier library says that a model's content lies at a path; nobody has hashed what lies there.
+
+    `lost` says that nothing lies there, though its root is here.
+    """
+
+    model: str
+    file: File
+    lost: bool = False
+
+
+class ClaimConfirmed(Event, frozen=True, tag="claim-confirmed"):
+    """A file that an earlier library told of was hashed, and is what was claimed."""
+
+    model: str
+    file: File
+
+
+class ClaimDenied(Event, frozen=True, tag="claim-denied"):
+    """A file that an earlier library told of was hashed, and is other content, `actual`; what follows from it
+    stands beside this event.
+    """
+
+    model: str
+    path: str
+    actual: str
+
+
 # Images -----------------------------------------------------------------------------------------------
 
 
 class ImageAdded(Event, frozen=True, tag="image-added"):
-    """A model got a picture; `width`, `height`, `format` and `texts` tell of the original."""
+    """A model got a picture; `width`, `height`, `format` and `texts` tell of the original.
+
+    `original` is the SHA-256 of the original's file, in hexadecimal, where it is known.
+    """
 
     model: str
     seq: int
@@ -358,6 +462,7 @@ class ImageAdded(Event, frozen=True, tag="image-added"):
     width: int
     height: int
     texts: dict[str, str] = {}
+    original: str = ""
 
 
 class ImageRemoved(Event, frozen=True, tag="image-removed"):
@@ -417,6 +522,59 @@ class FileTrashed(Event, frozen=True, tag="file-trashed"):
     reason: Literal["dismissed", "merged", "overridden", "deleted"]
     pending: int | None = None
     model: str | None = None
+
+
+# Migration: what an earlier Hikaze had ----------------------------------------------------------------
+
+
+class MigrationBegun(Event, frozen=True, tag="migration-begun"):
+    """Somebody asked for the library of an earlier Hikaze; `database` and `images` are paths as in `pathtext`."""
+
+    op: str
+    database: str
+    images: str
+    form: LegacyForm
+
+
+class RowMigrated(Event, frozen=True, tag="row-migrated"):
+    """All of a row of an earlier library came along: to a model, to a pending model, or as a tag.
+
+    `digest` is the SHA-256 of all that the row says, so that it does not come twice; `table` and `row` name it there.
+    `outcome` says whether something new was made of it, or it was united with what was known. `tags` and `images`
+    count what came with it and was not there before. `parts` are short digests of the tags and texts that it says:
+    what somebody takes away later does not come again with a row that has changed.
+    """
+
+    op: str
+    digest: str
+    form: LegacyForm
+    table: str
+    row: str
+    outcome: Literal["new", "united"]
+    model: str | None = None
+    pending: int | None = None
+    is_missing: bool = False
+    tags: int = 0
+    images: int = 0
+    parts: tuple[str, ...] = ()
+
+
+class RowRefused(Event, frozen=True, tag="row-refused"):
+    """A row of an earlier library, or a part of it, did not come along; `what` says which and why."""
+
+    op: str
+    table: str
+    row: str
+    what: str
+
+
+class MigrationEnded(Event, frozen=True, tag="migration-ended"):
+    """A migration came to its end, was cancelled, or could not be done."""
+
+    op: str
+    status: Literal["done", "cancelled", "failed"]
+    reason: str = ""
+    already: int = 0
 
 
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())

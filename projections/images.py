@@ -6,7 +6,7 @@ from ..events.catalog import CoverChosen, ImageAdded, ImageRemoved
 from ..events.record import Stored
 from .tables import Tables, rows
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE images (
     model_hash TEXT NOT NULL,
@@ -14,6 +14,7 @@ CREATE TABLE images (
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    original TEXT NOT NULL,
     PRIMARY KEY (model_hash, seq)
 ) WITHOUT ROWID;
 CREATE TABLE covers (model_hash TEXT PRIMARY KEY, seq INTEGER, next_seq INTEGER NOT NULL) WITHOUT ROWID;
@@ -25,10 +26,10 @@ HANDLES = (ImageAdded, ImageRemoved, CoverChosen)
 def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view. The first picture becomes cover; a cover taken away gives way to the first."""
     match stored.event:
-        case ImageAdded(model=model, seq=seq, width=width, height=height):
+        case ImageAdded(model=model, seq=seq, width=width, height=height, original=original):
             db.execute(
-                "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)",
-                (model, seq, width, height, stored.position),
+                "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)",
+                (model, seq, width, height, stored.position, original),
             )
             db.execute(
                 "INSERT INTO covers VALUES (?, ?, ?) ON CONFLICT (model_hash) DO UPDATE SET"
@@ -60,6 +61,11 @@ def sequences(db: apsw.Connection, model: str) -> list[int]:
 def has(db: apsw.Connection, model: str, seq: int) -> bool:
     """Tell whether a model has a picture of this number."""
     return bool(db.execute("SELECT 1 FROM images WHERE model_hash = ? AND seq = ?", (model, seq)).get)
+
+
+def has_original(db: apsw.Connection, model: str, digest: str) -> bool:
+    """Tell whether a picture of a model was made of the file with this SHA-256, in hexadecimal."""
+    return bool(db.execute("SELECT 1 FROM images WHERE model_hash = ? AND original = ?", (model, digest)).get)
 
 
 def cover(db: apsw.Connection, model: str) -> int | None:

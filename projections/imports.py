@@ -142,6 +142,15 @@ def open_import_of(db: apsw.Connection, pending: int) -> str | None:
     return db.execute("SELECT op FROM imports WHERE pending = ? AND state IN ('queued', 'planned')", (pending,)).get
 
 
+def model_of(db: apsw.Connection, pending: int) -> str | None:
+    """Give the model that a pending model became, or was united with, by its import; None where it was not imported."""
+    return db.execute(
+        "SELECT model FROM imports WHERE pending = ? AND state = 'completed' AND status <> 'ignored'"
+        " ORDER BY position DESC LIMIT 1",
+        (pending,),
+    ).get
+
+
 def counts(db: apsw.Connection) -> dict[str, int]:
     """Give how many imports wait and how many are under way."""
     found = rows(db, "SELECT state, count(*) FROM imports WHERE state IN ('queued', 'planned') GROUP BY state")

@@ -1,14 +1,17 @@
 """Queries across the views: pages of models, one model whole, and the counts of everything."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from math import isqrt
 from typing import Any, Literal, get_args
 
 import apsw
 import msgspec
 
+from ..events.catalog import Provided, Sidecar, Texts
+from ..events.pathtext import shown
 from . import models, tags
+from .layers import Row, origins
 from .paging import Page, key_of, page_of
 from .text import fold
 
@@ -22,7 +25,7 @@ _KEYS: dict[str, tuple[str, type]] = {
     "changed": ("changed_at", int),
 }
 
-_STATE = "CASE WHEN l.path IS NULL THEN 2 WHEN r.offline THEN 1 WHEN l.lost THEN 2 ELSE 0 END"
+_STATE = "CASE WHEN r.id IS NULL THEN 2 WHEN r.offline THEN 1 WHEN l.lost THEN 2 ELSE 0 END"
 _STATE_NAME = "CASE {} WHEN 0 THEN 'present' WHEN 1 THEN 'offline' ELSE 'missing' END".format
 _NAME_VALID = "json(iif(instr(l.path, char(0)), 'false', 'true'))"
 _CARD = f"""json_object('sha256', m.sha256, 'name', m.name, 'type', m.type, 'size_bytes', m.size_bytes,
@@ -34,8 +37,10 @@ _CARD = f"""json_object('sha256', m.sha256, 'name', m.name, 'type', m.type, 'siz
     'cover', (SELECT c.seq FROM covers c WHERE c.model_hash = m.sha256),
     'path', coalesce(l.shown, nullif(m.path, '')), 'name_valid', {_NAME_VALID},
     'state', {_STATE_NAME(_STATE)})"""  # noqa: S608 - our own text, as in all of this module
-_BEST_LOCATION = f"""LEFT JOIN locations l ON l.rowid = (SELECT l.rowid FROM locations l JOIN roots r ON r.id = l.root
-        WHERE l.model_hash = m.sha256 ORDER BY {_STATE}, l.found_at, l.path LIMIT 1)
+_PLACE = f"""json_object('path', l.shown, 'root', l.root, 'name_valid', {_NAME_VALID},
+    'state', {_STATE_NAME(_STATE)}, 'claimed', json(iif(l.claimed, 'true', 'false')))"""
+_BEST_LOCATION = f"""LEFT JOIN locations l ON l.rowid = (SELECT l.rowid FROM locations l
+        LEFT JOIN roots r ON r.id = l.root WHERE l.model_hash = m.sha256 ORDER BY {_STATE}, l.found_at, l.path LIMIT 1)
     LEFT JOIN roots r ON r.id = l.root"""  # noqa: S608
 
 
@@ -151,26 +156,40 @@ def card(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
 def whole(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
     """Give a model with everything known of it, None where there is none."""
     row = db.execute(
-        f"SELECT {_CARD}, m.meta_json, m.header_json, m.version FROM models m {_BEST_LOCATION} WHERE m.sha256 = ?",  # noqa: S608
+        f"SELECT {_CARD}, m.meta_json, m.header_json FROM models m {_BEST_LOCATION} WHERE m.sha256 = ?",  # noqa: S608
         (sha256,),
     ).fetchone()
-    if row is None:
+    known = models.get(db, sha256)
+    if row is None or known is None:
         return None
     locations = db.execute(
-        f"SELECT json_object('path', l.shown, 'root', l.root, 'name_valid', {_NAME_VALID},"  # noqa: S608
-        f" 'state', {_STATE_NAME(_STATE)}) FROM locations l JOIN roots r ON r.id = l.root WHERE l.model_hash = ?"
+        f"SELECT {_PLACE} FROM locations l LEFT JOIN roots r ON r.id = l.root WHERE l.model_hash = ?"  # noqa: S608
         f" ORDER BY {_STATE}, l.found_at, l.path",
         (sha256,),
     )
+    denied = models.denied_of(db, sha256)
     return (
         msgspec.json.decode(row[0])
         | msgspec.json.decode(row[1])
+        | layered(known.own, known.given, models.provided(db, sha256))
         | {
+            "hash_state": ("denied" if denied else "claimed") if known.claimed else "confirmed",
+            "denied": [{"path": shown(one.path), "sha256": one.actual} for one in denied],
             "locations": [msgspec.json.decode(line[0]) for line in locations],
             "header": msgspec.json.decode(row[2]),
-            "version": row[3],
+            "version": known.version,
         }
     )
+
+
+def layered(own: Texts, given: Set[str], rows: Sequence[Row]) -> dict[str, Any]:
+    """Give what each sidecar says, that which was read last first, and whose each text is."""
+    return {"provided": [_told(*row) for row in rows], "origins": origins(own, given, rows)}
+
+
+def _told(sidecar: Sidecar, said: Provided) -> dict[str, Any]:
+    prompts = {"positive": said.prompts.positive, "negative": said.prompts.negative}
+    return {"source": sidecar.source, "path": shown(sidecar.path)} | msgspec.structs.asdict(said) | {"prompts": prompts}
 
 
 def at_path(db: apsw.Connection, path: str) -> tuple[str, str | int] | None:

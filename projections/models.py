@@ -9,10 +9,13 @@ from msgspec import UNSET
 
 from ..events.catalog import (
     Changes,
+    ClaimConfirmed,
+    ClaimDenied,
     CoverChosen,
     File,
     ImageAdded,
     ImageRemoved,
+    LocationClaimed,
     LocationFound,
     LocationLost,
     LocationMoved,
@@ -20,17 +23,22 @@ from ..events.catalog import (
     LocationReplaced,
     ModelEdited,
     ModelImported,
+    ModelProvided,
     ModelTagged,
     ModelUntagged,
     Texts,
 )
 from ..events.pathtext import shown
 from ..events.record import Stored
+from .layers import Row, effective, is_favorite, words
+from .provided import OF_MODELS
 from .tables import Tables, rows
 from .text import fold
 
-VERSION = 1
-SCHEMA = """
+VERSION = 2
+SCHEMA = (
+    OF_MODELS.schema
+    + """
 CREATE TABLE models (
     sha256 TEXT PRIMARY KEY,
     path TEXT NOT NULL,
@@ -45,7 +53,11 @@ CREATE TABLE models (
     file_words TEXT NOT NULL DEFAULT '',
     changed_at INTEGER NOT NULL,
     version INTEGER NOT NULL,
-    header_json TEXT NOT NULL
+    header_json TEXT NOT NULL,
+    claimed INTEGER NOT NULL DEFAULT 0,
+    own_favorite INTEGER NOT NULL DEFAULT 0,
+    given_json TEXT NOT NULL DEFAULT '[]',
+    own_json TEXT NOT NULL DEFAULT '{}'
 );
 CREATE TABLE locations (
     path TEXT PRIMARY KEY,
@@ -58,11 +70,23 @@ CREATE TABLE locations (
     lost INTEGER NOT NULL,
     shown TEXT NOT NULL,
     words TEXT NOT NULL,
-    found_at INTEGER NOT NULL
+    found_at INTEGER NOT NULL,
+    claimed INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX locations_by_model ON locations (model_hash);
+CREATE TABLE denied_claims (
+    model_hash TEXT NOT NULL,
+    path TEXT NOT NULL,
+    actual TEXT NOT NULL,
+    was_known INTEGER NOT NULL,
+    denied_at INTEGER NOT NULL,
+    PRIMARY KEY (model_hash, path)
+) WITHOUT ROWID;
 """
-INDEXES = """
+)
+INDEXES = (
+    OF_MODELS.indexes
+    + """
 CREATE INDEX models_by_name ON models (name_key, sha256);
 CREATE INDEX models_by_added ON models (created_at, sha256);
 CREATE INDEX models_by_size ON models (size_bytes, sha256);
@@ -72,7 +96,9 @@ CREATE INDEX models_by_type_added ON models (type, created_at, sha256);
 CREATE INDEX models_by_type_size ON models (type, size_bytes, sha256);
 CREATE INDEX models_by_type_changed ON models (type, changed_at, sha256);
 CREATE INDEX locations_by_inode ON locations (ino, size_bytes, mtime_ns);
+CREATE INDEX locations_claimed ON locations (path) WHERE claimed;
 """
+)
 HANDLES = (
     ModelImported,
     ModelEdited,
@@ -86,6 +112,10 @@ HANDLES = (
     LocationRefreshed,
     LocationLost,
     LocationReplaced,
+    LocationClaimed,
+    ClaimConfirmed,
+    ClaimDenied,
+    ModelProvided,
 )
 
 
@@ -100,14 +130,27 @@ def apply(db: Tables, stored: Stored) -> None:
             _import(db, event, stored)
         case ModelEdited(model=model, changes=changes):
             _edit(db, model, changes, stored)
-        case LocationFound(model=model, file=file) | LocationRefreshed(model=model, file=file):
-            _place(db, model, file, stored.time)
-        case LocationMoved(model=model, came_from=came_from, file=file):
+        case ModelProvided(model=model, sidecar=sidecar, provided=provided):
+            if _is_known(db, model):
+                OF_MODELS.put(db, model, sidecar, provided, stored.position)
+                _show(db, model)
+        case LocationFound(model=model, file=file, claimed=claimed):
+            _place(db, model, file, stored.time, _LIES, claimed=claimed)
+        case LocationMoved(model=model, came_from=came_from, file=file, claimed=claimed):
             db.execute(_FORGET, (came_from, model))
-            _place(db, model, file, stored.time)
+            _place(db, model, file, stored.time, _LIES, claimed=claimed)
+        case LocationRefreshed(model=model, file=file):
+            _place(db, model, file, stored.time, _LIES_AS_BEFORE, claimed=None)
+        case ClaimConfirmed(model=model, file=file):
+            _place(db, model, file, stored.time, _LIES, claimed=False)
+        case LocationClaimed(model=model, file=file, lost=lost):
+            _place(db, model, file, stored.time, _IS_SAID_TO_LIE, claimed=True)
+            if lost:
+                _lose(db, model, file.path)
+        case ClaimDenied(model=model, path=path, actual=actual):
+            db.execute(_DENY, (model, path, actual, actual, stored.time))
         case LocationLost(model=model, path=path):
-            db.execute("UPDATE locations SET lost = 1 WHERE path = ? AND model_hash = ?", (path, model))
-            db.execute(_SHOW_BEST_PATH, (model,))
+            _lose(db, model, path)
         case LocationReplaced(model=model, path=path):
             db.execute(_FORGET, (path, model))
             db.execute(_SHOW_BEST_PATH, (model,))
@@ -117,11 +160,16 @@ def apply(db: Tables, stored: Stored) -> None:
 
 _FORGET = "DELETE FROM locations WHERE path = ? AND model_hash = ?"
 
-# A model without any location keeps the last path it had: people remember files by it.
-_SHOW_BEST_PATH = (
-    "UPDATE models SET (path, file_words) = (SELECT shown, words FROM locations WHERE model_hash = models.sha256"
+_BEST_PATH = (
+    "(path, file_words) = (SELECT shown, words FROM locations WHERE model_hash = models.sha256"
     " ORDER BY lost, found_at, path LIMIT 1)"
-    " WHERE sha256 = ? AND EXISTS (SELECT 1 FROM locations WHERE model_hash = models.sha256)"
+    " WHERE sha256 = ?1 AND EXISTS (SELECT 1 FROM locations WHERE model_hash = models.sha256)"
+)
+# A model without any location keeps the last path it had: people remember files by it.
+_SHOW_BEST_PATH = f"UPDATE models SET {_BEST_PATH}"  # noqa: S608
+# Content that was seen is claimed no more, wherever else it is said to lie; an earlier library may have its size wrong.
+_SHOW_BEST_PATH_SEEN = (
+    f"UPDATE models SET claimed = 0, size_bytes = iif(claimed, ?2, size_bytes), {_BEST_PATH}"  # noqa: S608
 )
 _TAKE_PATH_AWAY = (
     "UPDATE models SET (path, file_words) = (SELECT shown, words FROM locations WHERE model_hash = models.sha256"
@@ -131,67 +179,117 @@ _TAKE_PATH_AWAY = (
 )
 
 
+_PLACE = (
+    "INSERT INTO locations (path, model_hash, root, size_bytes, mtime_ns, dev, ino, lost, shown, words, found_at,"
+    " claimed) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)"
+    " ON CONFLICT (path) DO UPDATE SET model_hash = excluded.model_hash, root = excluded.root,"
+    " size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, dev = excluded.dev, ino = excluded.ino, lost = 0"
+)
+_LIES = _PLACE + ", claimed = excluded.claimed"
+_LIES_AS_BEFORE = _PLACE + ", claimed = iif(model_hash = excluded.model_hash, claimed, 0)"
+_IS_SAID_TO_LIE = _PLACE + ", claimed = iif(model_hash = excluded.model_hash, claimed, 1)"
+_DENY = (
+    "INSERT OR REPLACE INTO denied_claims VALUES (?, ?, ?, (SELECT EXISTS (SELECT 1 FROM models WHERE sha256 = ?)), ?)"
+)
+
+
 def _touch(db: Tables, model: str, stored: Stored) -> None:
+    if stored.stream.startswith("sidecars/"):
+        return  # nobody has edited the model
     db.overwrite("UPDATE models SET changed_at = ?, version = ? WHERE sha256 = ?", (stored.time, stored.version, model))
 
 
 def _import(db: Tables, event: ModelImported, stored: Stored) -> None:
+    name, own, path = event.name, meta_json(event.texts), shown(event.path)
     db.execute(
-        "INSERT INTO models (sha256, path, name, type, size_bytes, created_at, meta_json, name_key, words,"
-        " changed_at, version, header_json) VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO models (sha256, path, name, type, size_bytes, created_at, meta_json, name_key, words, file_words,"
+        " changed_at, version, header_json, claimed, given_json, own_json)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (sha256) DO UPDATE SET name = excluded.name, type = excluded.type,"
         " meta_json = excluded.meta_json, name_key = excluded.name_key, words = excluded.words,"
-        " changed_at = excluded.changed_at, version = excluded.version, header_json = excluded.header_json",
+        " path = iif(path = '', excluded.path, path), file_words = iif(path = '', excluded.file_words, file_words),"
+        " changed_at = excluded.changed_at, version = excluded.version, header_json = excluded.header_json,"
+        " claimed = min(claimed, excluded.claimed), own_json = excluded.own_json,"
+        " given_json = iif(given_json LIKE '%\"favorite\"%',"
+        " json_insert(excluded.given_json, '$[#]', 'favorite'), excluded.given_json)",
         (
             event.model,
-            event.name,
+            path,
+            name,
             event.type,
             event.size,
-            stored.time,
-            meta_json(event.texts),
-            fold(event.name),
-            _words(event.name, event.texts),
+            stored.time if event.created_at is None else event.created_at,
+            own,
+            fold(name),
+            fold(words(name, event.texts, ())),
+            _file_words(path) if path else "",
             stored.time,
             stored.version,
             _encoded(event.header).decode(),
+            int(event.claimed),
+            _encoded(sorted(event.given)).decode() if event.given else "[]",
+            own,
         ),
     )
     db.execute(_SHOW_BEST_PATH, (event.model,))
 
 
+def _is_known(db: Tables, model: str) -> bool:
+    # What is said of no model is not kept: nobody need ask at an import, of which there are so many.
+    return db.select("SELECT 1 FROM models WHERE sha256 = ?", (model,)).fetchone() is not None
+
+
 def _edit(db: Tables, model: str, changes: Changes, stored: Stored) -> None:
-    row = db.select("SELECT name, type, meta_json, favorite FROM models WHERE sha256 = ?", (model,)).fetchone()
+    row = db.select(
+        "SELECT name, type, own_json, own_favorite, given_json FROM models WHERE sha256 = ?", (model,)
+    ).fetchone()
     if row is None:
         return
-    texts = edited(texts_of(row[2]), changes)
+    given = set(msgspec.json.decode(row[4])) | given_in(changes)
     name = row[0] if changes.name is UNSET else changes.name
-    type_ = row[1] if changes.type is UNSET else changes.type
-    favorite = row[3] if changes.favorite is UNSET else int(changes.favorite)
     db.execute(
-        "UPDATE models SET name = ?, type = ?, meta_json = ?, favorite = ?, name_key = ?, words = ?,"
+        "UPDATE models SET name = ?, type = ?, own_json = ?, own_favorite = ?, given_json = ?, name_key = ?,"
         " changed_at = ?, version = ? WHERE sha256 = ?",
         (
             name,
-            type_,
-            meta_json(texts),
-            favorite,
+            row[1] if changes.type is UNSET else changes.type,
+            meta_json(edited(texts_of(row[2]), changes)),
+            row[3] if changes.favorite is UNSET else int(changes.favorite),
+            _encoded(sorted(given)).decode(),
             fold(name),
-            _words(name, texts),
             stored.time,
             stored.version,
             model,
         ),
     )
+    _show(db, model)
 
 
-def _place(db: Tables, model: str, file: File, time_ms: int) -> None:
+def _show(db: Tables, model: str) -> None:
+    """Work out what people see: what somebody wrote, and below it what the sidecars say."""
+    row = db.select("SELECT name, own_json, own_favorite, given_json FROM models WHERE sha256 = ?", (model,)).fetchone()
+    if row is None:
+        return
+    rows_ = OF_MODELS.said(db, model)
+    own, given = texts_of(row[1]), set(msgspec.json.decode(row[3]))
+    texts = effective(own, given, rows_)
+    favorite = is_favorite(bool(row[2]), given, rows_)
+    db.execute(
+        "UPDATE models SET meta_json = ?, favorite = ?, words = ? WHERE sha256 = ?",
+        (meta_json(texts), int(favorite), fold(words(row[0], texts, rows_)), model),
+    )
+
+
+def _lose(db: Tables, model: str, path: str) -> None:
+    db.execute("UPDATE locations SET lost = 1 WHERE path = ? AND model_hash = ?", (path, model))
+    db.execute(_SHOW_BEST_PATH, (model,))
+
+
+def _place(db: Tables, model: str, file: File, time_ms: int, sql: str, *, claimed: bool | None) -> None:
     path = shown(file.path)
     db.execute(_TAKE_PATH_AWAY, (file.path, model))
     db.execute(
-        "INSERT INTO locations VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"
-        " ON CONFLICT (path) DO UPDATE SET model_hash = excluded.model_hash, root = excluded.root,"
-        " size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, dev = excluded.dev,"
-        " ino = excluded.ino, lost = 0",
+        sql,
         (
             file.path,
             model,
@@ -201,11 +299,24 @@ def _place(db: Tables, model: str, file: File, time_ms: int) -> None:
             file.dev,
             file.ino,
             path,
-            fold(path.replace("\\", "/").rpartition("/")[2]),
+            _file_words(path),
             time_ms,
+            int(bool(claimed)),
         ),
     )
-    db.execute(_SHOW_BEST_PATH, (model,))
+    if claimed is False:
+        db.execute(_SHOW_BEST_PATH_SEEN, (model, file.size))
+    else:
+        db.execute(_SHOW_BEST_PATH, (model,))
+
+
+def _file_words(path: str) -> str:
+    return fold(path.replace("\\", "/").rpartition("/")[2])
+
+
+def given_in(changes: Changes) -> set[str]:
+    """Give the names of the fields that somebody gave."""
+    return {field for field in Changes.__struct_fields__ if getattr(changes, field) is not UNSET}
 
 
 def edited(texts: Texts, changes: Changes) -> Texts:
@@ -237,16 +348,15 @@ def texts_of(meta: str) -> Texts:
     return _TEXTS.decode(meta)
 
 
-def _words(name: str, texts: Texts) -> str:
-    parts = name, texts.description, *texts.trigger_words, texts.prompts.positive, texts.prompts.negative
-    return fold("\n".join(part for part in parts if part))
-
-
 # Queries ----------------------------------------------------------------------------------------------
 
 
 class Model(msgspec.Struct, frozen=True):
-    """What a decision needs to know of a model."""
+    """What a decision needs to know of a model.
+
+    `texts` and `favorite` are what people see, `own` is what somebody wrote in Hikaze, and `given` names the fields
+    that somebody gave, emptied ones too. `claimed` says that only an earlier library tells of its hash.
+    """
 
     sha256: str
     name: str
@@ -255,10 +365,16 @@ class Model(msgspec.Struct, frozen=True):
     texts: Texts
     favorite: bool
     version: int
+    own: Texts = Texts()
+    given: frozenset[str] = frozenset()
+    claimed: bool = False
 
 
 class Location(msgspec.Struct, frozen=True):
-    """A path of a model's content, with the fingerprint of the file that was found to hold it."""
+    """A path of a model's content, with the fingerprint of the file that was found to hold it.
+
+    `claimed` says that nobody has hashed that file: an earlier library told of it.
+    """
 
     path: str
     model: str
@@ -268,24 +384,98 @@ class Location(msgspec.Struct, frozen=True):
     dev: int
     ino: int
     lost: bool
+    claimed: bool = False
 
     def file(self) -> File:
         """Give the file as an event tells of it."""
         return File(self.path, self.root, self.size, self.mtime_ns, self.dev, self.ino)
 
 
-_LOCATION = "SELECT path, model_hash, root, size_bytes, mtime_ns, dev, ino, lost FROM locations "
+_LOCATION = "SELECT path, model_hash, root, size_bytes, mtime_ns, dev, ino, lost, claimed FROM locations "
 
 
 def get(db: apsw.Connection, sha256: str) -> Model | None:
     """Give a model by its hash, None where there is none."""
     row = db.execute(
-        "SELECT sha256, name, type, size_bytes, meta_json, favorite, version FROM models WHERE sha256 = ?",
+        "SELECT sha256, name, type, size_bytes, meta_json, favorite, version, own_json, given_json, claimed"
+        " FROM models WHERE sha256 = ?",
         (sha256,),
     ).fetchone()
     if row is None:
         return None
-    return Model(row[0], row[1], row[2], row[3], texts_of(row[4]), bool(row[5]), row[6])
+    *plain, meta, favorite, version, own, given, claimed = row
+    return Model(
+        *plain,
+        texts=texts_of(meta),
+        favorite=bool(favorite),
+        version=version,
+        own=texts_of(own),
+        given=frozenset(msgspec.json.decode(given)),
+        claimed=bool(claimed),
+    )
+
+
+def provided(db: apsw.Connection, sha256: str) -> list[Row]:
+    """Give what each sidecar says of a model, that which was read last first."""
+    return OF_MODELS.of(db, sha256)
+
+
+def provided_tags(db: apsw.Connection, sha256: str) -> set[str]:
+    """Give the `tag_key` of every tag that a sidecar ever gave a model."""
+    return OF_MODELS.tags(db, sha256)
+
+
+def sidecars_read(db: apsw.Connection, sha256: str) -> dict[str, tuple[int, int]]:
+    """Give (size, mtime_ns) of each sidecar that was read for a model, by path."""
+    return OF_MODELS.read(db, sha256)
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """A claim that the bytes deny: an earlier library has a model at a path, where the content `actual` lies."""
+
+    model: str
+    path: str
+    actual: str
+
+
+def unconfirmed(db: apsw.Connection) -> list[tuple[str, tuple[int, int, int]]]:
+    """Give path and (size, mtime_ns, ino) of the files that an earlier library told of and nobody has hashed."""
+    found = rows(
+        db, "SELECT path, size_bytes, mtime_ns, ino FROM locations WHERE claimed AND NOT lost ORDER BY found_at, path"
+    )
+    return [(path, (size, mtime_ns, ino)) for path, size, mtime_ns, ino in found]
+
+
+# It stands until the right content was seen there again.
+_STANDS = "NOT EXISTS (SELECT 1 FROM locations l WHERE l.path = d.path AND l.model_hash = d.model_hash)"
+
+
+def denied(db: apsw.Connection) -> list[Denied]:
+    """Give the denied claims that somebody must see to: the model was seen nowhere, and what lies at its path is
+    imported as nothing since.
+    """
+    return [
+        Denied(*row)
+        for row in rows(
+            db,
+            "SELECT d.model_hash, d.path, d.actual FROM denied_claims d JOIN models m ON m.sha256 = d.model_hash"  # noqa: S608
+            " WHERE m.claimed AND (d.was_known OR NOT EXISTS (SELECT 1 FROM models a WHERE a.sha256 = d.actual))"
+            f" AND {_STANDS} ORDER BY d.denied_at, d.path",
+        )
+    ]
+
+
+def denied_of(db: apsw.Connection, sha256: str) -> list[Denied]:
+    """Give the denied claims on a model's content, for good: unless it was seen at that path after all."""
+    return [
+        Denied(*row)
+        for row in rows(
+            db,
+            "SELECT d.model_hash, d.path, d.actual FROM denied_claims d"  # noqa: S608
+            f" WHERE d.model_hash = ? AND {_STANDS} ORDER BY d.denied_at, d.path",
+            (sha256,),
+        )
+    ]
 
 
 def sizes_known(db: apsw.Connection, sizes: Sequence[int]) -> set[int]:
@@ -338,5 +528,5 @@ def _locations(db: apsw.Connection, which: str, values: tuple[str | int, ...]) -
 
 
 def _location(row: list[Any]) -> Location:
-    *plain, lost = row
-    return Location(*plain, lost=bool(lost))
+    *plain, lost, claimed = row
+    return Location(*plain, lost=bool(lost), claimed=bool(claimed))

@@ -3,6 +3,7 @@
 `pending_import` holds what people see: what is `waiting`, and what is `missing` though somebody wrote to it.
 `pending_away` beside it keeps what may come back: a file that is `gone` and that nobody wrote to, one that was
 dismissed (`hidden` in place, or `trashed`). They keep their id, so that it is the same one that returns.
+What an earlier library tells of in no folder of ours (root 0) is `missing` until it is seen in one.
 """
 
 from typing import Any
@@ -22,19 +23,23 @@ from ..events.catalog import (
     PendingLost,
     PendingMoved,
     PendingPictured,
+    PendingProvided,
     PendingRecognised,
     PendingReturned,
     PendingTagged,
     PendingUntagged,
+    RowMigrated,
     Texts,
 )
 from ..events.pathtext import shown
 from ..events.record import Stored
-from .models import edited, meta_json, texts_of
+from .layers import Row, effective
+from .models import edited, given_in, meta_json, texts_of
 from .paging import Page, key_of, page_of
+from .provided import OF_PENDING
 from .tables import Tables, rows
 
-VERSION = 1
+VERSION = 2
 _COLUMNS = """
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL,
@@ -58,17 +63,21 @@ _COLUMNS = """
     picture_origin TEXT,
     replaces TEXT,
     header_json TEXT NOT NULL,
-    version INTEGER NOT NULL
+    version INTEGER NOT NULL,
+    picture_original TEXT NOT NULL DEFAULT '',
+    legacy TEXT NOT NULL DEFAULT '',
+    own_json TEXT NOT NULL
 """
-SCHEMA = f"""
+SCHEMA = f"""{OF_PENDING.schema}
 CREATE TABLE pending_import ({_COLUMNS});
 CREATE TABLE pending_away ({_COLUMNS});
 CREATE TABLE pending_numbers (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
 INSERT INTO pending_numbers VALUES (1, 0);
+CREATE TABLE pending_ids (id INTEGER PRIMARY KEY);
 CREATE INDEX pending_import_by_path ON pending_import (path);
 CREATE INDEX pending_away_by_path ON pending_away (path);
 """  # noqa: S608 - our own text, as in all of this module
-INDEXES = """
+INDEXES = f"""{OF_PENDING.indexes}
 CREATE INDEX pending_import_by_inode ON pending_import (ino, size_bytes, mtime_ns);
 CREATE INDEX pending_away_by_inode ON pending_away (ino, size_bytes, mtime_ns);
 CREATE INDEX pending_import_by_root ON pending_import (root);
@@ -86,6 +95,8 @@ HANDLES = (
     PendingRecognised,
     PendingDismissed,
     PendingImported,
+    PendingProvided,
+    RowMigrated,
 )
 
 
@@ -116,14 +127,22 @@ def apply(db: Tables, stored: Stored) -> None:
             db.execute("UPDATE pending_away SET state = 'gone' WHERE id = ? AND state = 'hidden'", (pending,))
         case PendingEdited(pending=pending, changes=changes):
             _edit(db, pending, changes)
+        case PendingTagged(origin=origin) if origin != "user":
+            pass
         case PendingTagged(pending=pending) | PendingUntagged(pending=pending):
             db.execute("UPDATE pending_import SET written = 1 WHERE id = ?", (pending,))
-        case PendingPictured(pending=pending, extension=extension, origin=origin):
+        case PendingPictured(pending=pending, extension=extension, origin=origin, original=original):
             db.execute(
                 "UPDATE pending_import SET picture = ?, picture_position = ?, picture_origin = ?,"
-                " written = max(written, ?) WHERE id = ?",
-                (extension, stored.position, origin, int(origin == "person"), pending),
+                " picture_original = ?, written = max(written, ?) WHERE id = ?",
+                (extension, stored.position, origin, original, int(origin == "person"), pending),
             )
+        case PendingProvided(pending=pending, sidecar=sidecar, provided=provided):
+            OF_PENDING.put(db, pending, sidecar, provided, stored.position)
+            _show(db, pending)
+        case RowMigrated(form=form, table=table, row=row, pending=int(pending)):
+            _come_along(db, pending, f"Hikaze {form[1:]}, {table} {row}")
+            return
         case PendingRecognised(pending=pending, model=model):
             db.execute("UPDATE pending_import SET sha256 = ? WHERE id = ?", (model, pending))
         case PendingDismissed(pending=pending, trash=trash):
@@ -135,6 +154,7 @@ def apply(db: Tables, stored: Stored) -> None:
         case PendingImported(pending=pending, status=status) if status != "ignored":
             db.execute("DELETE FROM pending_import WHERE id = ?", (pending,))
             db.execute("DELETE FROM pending_away WHERE id = ?", (pending,))
+            OF_PENDING.drop(db, pending)
             return
         case _:
             pass
@@ -142,38 +162,45 @@ def apply(db: Tables, stored: Stored) -> None:
 
 
 def _at_version(db: Tables, stored: Stored) -> None:
+    if stored.stream.startswith("sidecars/"):
+        return  # nobody has edited it
     pending = getattr(stored.event, "pending", 0)
     db.execute("UPDATE pending_import SET version = ? WHERE id = ?", (stored.version, pending))
 
 
 def _find(db: Tables, event: PendingFound, stored: Stored) -> None:
     file = event.file
-    _give_way(db, event.pending, file.path)
+    if file.root:
+        _give_way(db, event.pending, file.path)
     db.execute("DELETE FROM pending_away WHERE id = ?", (event.pending,))
+    OF_PENDING.drop(db, event.pending)
     db.execute(
         "INSERT OR REPLACE INTO pending_import (id, path, name, type, size_bytes, created_at, meta_json, root,"
-        " mtime_ns, dev, ino, in_place, state, shown, replaces, header_json, version)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
+        " mtime_ns, dev, ino, in_place, state, shown, replaces, header_json, version, own_json)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             event.pending,
             file.path,
             event.name,
             event.type,
             file.size,
-            stored.time,
+            stored.time if event.created_at is None else event.created_at,
             _NO_TEXTS,
             file.root,
             file.mtime_ns,
             file.dev,
             file.ino,
             int(event.in_place),
+            "waiting" if file.root else "missing",
             shown(file.path),
             event.replaces,
             msgspec.json.encode(event.header).decode(),
             stored.version,
+            _NO_TEXTS,
         ),
     )
     db.execute("UPDATE pending_numbers SET last = max(last, ?)", (event.pending,))
+    db.execute("INSERT OR IGNORE INTO pending_ids VALUES (?)", (event.pending,))
 
 
 def _lie(db: Tables, pending: int, file: File) -> None:
@@ -220,13 +247,12 @@ def _put_away(db: Tables, pending: int) -> None:
 
 
 def _edit(db: Tables, pending: int, changes: Changes) -> None:
-    row = db.select("SELECT name, type, meta_json, given_json FROM pending_import WHERE id = ?", (pending,)).fetchone()
+    row = db.select("SELECT name, type, own_json, given_json FROM pending_import WHERE id = ?", (pending,)).fetchone()
     if row is None:
         return
-    given = set(msgspec.json.decode(row[3]))
-    given |= {field for field in Changes.__struct_fields__ if getattr(changes, field) is not UNSET}
+    given = set(msgspec.json.decode(row[3])) | given_in(changes)
     db.execute(
-        "UPDATE pending_import SET name = ?, type = ?, meta_json = ?, given_json = ?, written = 1 WHERE id = ?",
+        "UPDATE pending_import SET name = ?, type = ?, own_json = ?, given_json = ?, written = 1 WHERE id = ?",
         (
             row[0] if changes.name is UNSET else changes.name,
             row[1] if changes.type is UNSET else changes.type,
@@ -235,6 +261,29 @@ def _edit(db: Tables, pending: int, changes: Changes) -> None:
             pending,
         ),
     )
+    _show(db, pending)
+
+
+def _show(db: Tables, pending: int) -> None:
+    """Work out what people see: what somebody wrote, and below it what the sidecars say; of one out of sight too."""
+    for table in ("pending_import", "pending_away"):
+        row = db.select(f"SELECT own_json, given_json FROM {table} WHERE id = ?", (pending,)).fetchone()  # noqa: S608
+        if row is not None:
+            texts = effective(texts_of(row[0]), set(msgspec.json.decode(row[1])), OF_PENDING.said(db, pending))
+            db.execute(f"UPDATE {table} SET meta_json = ? WHERE id = ?", (meta_json(texts), pending))  # noqa: S608
+
+
+def _come_along(db: Tables, pending: int, label: str) -> None:
+    """A row of an earlier library became this pending model, or a part of it: it is kept as if written here."""
+    for table in ("pending_import", "pending_away"):
+        db.execute(
+            f"UPDATE {table} SET written = 1, legacy = iif(legacy = '', ?, legacy),"  # noqa: S608
+            " state = iif(state = 'gone', 'missing', state) WHERE id = ?",
+            (label, pending),
+        )
+    missing = "WHERE id = ? AND state = 'missing'"
+    db.execute(f"INSERT OR IGNORE INTO pending_import SELECT * FROM pending_away {missing}", (pending,))  # noqa: S608
+    db.execute(f"DELETE FROM pending_away {missing}", (pending,))  # noqa: S608
 
 
 _NO_TEXTS = meta_json(Texts())
@@ -246,8 +295,10 @@ _NO_TEXTS = meta_json(Texts())
 class Pending(msgspec.Struct, frozen=True):
     """What a decision needs to know of a pending model.
 
-    `given` names the fields a person gave; `state` is waiting, missing, hidden or trashed; `picture` is the
-    extension of the original in `images/pending/`, and `picture_position` the event that tells of it.
+    `texts` is what people see, `own` what somebody wrote in Hikaze; `given` names the fields a person gave; `state` is
+    waiting, missing, hidden or trashed; `picture` is the extension of the original in `images/pending/`,
+    `picture_position` the event that tells of it, and `picture_original` its SHA-256 where it is known. `legacy` says
+    which row of an earlier library it was.
     """
 
     id: int
@@ -271,6 +322,9 @@ class Pending(msgspec.Struct, frozen=True):
     sha256: str
     header: dict[str, Any]
     version: int
+    own: Texts = Texts()
+    picture_original: str = ""
+    legacy: str = ""
 
     def file(self) -> File:
         """Give the file as an event tells of it."""
@@ -279,7 +333,8 @@ class Pending(msgspec.Struct, frozen=True):
 
 _SELECT = (
     "SELECT id, path, root, size_bytes, mtime_ns, dev, ino, name, type, meta_json, given_json, written, in_place,"
-    " state, picture, picture_position, picture_origin, replaces, sha256, header_json, version FROM "
+    " state, picture, picture_position, picture_origin, replaces, sha256, header_json, version, own_json,"
+    " picture_original, legacy FROM "
 )
 
 
@@ -322,6 +377,26 @@ def in_root(db: apsw.Connection, root: int) -> list[tuple[str, int, int, int]]:
         " UNION ALL SELECT path, size_bytes, mtime_ns, ino FROM pending_away WHERE root = ? AND state = 'hidden'",
         (root, root),
     )
+
+
+def was_used(db: apsw.Connection, pending: int) -> bool:
+    """Tell whether an id is, or ever was, a pending model's."""
+    return bool(db.execute("SELECT 1 FROM pending_ids WHERE id = ?", (pending,)).get)
+
+
+def provided(db: apsw.Connection, pending: int) -> list[Row]:
+    """Give what each sidecar says of a pending model, that which was read last first."""
+    return OF_PENDING.of(db, pending)
+
+
+def provided_tags(db: apsw.Connection, pending: int) -> set[str]:
+    """Give the `tag_key` of every tag that a sidecar ever gave a pending model."""
+    return OF_PENDING.tags(db, pending)
+
+
+def sidecars_read(db: apsw.Connection, pending: int) -> dict[str, tuple[int, int]]:
+    """Give (size, mtime_ns) of each sidecar that was read for a pending model, by path."""
+    return OF_PENDING.read(db, pending)
 
 
 def waiting(db: apsw.Connection) -> list[int]:
@@ -398,7 +473,7 @@ def _pendings(db: apsw.Connection, select: str, values: tuple[str | int, ...]) -
 
 def _pending(row: list[Any]) -> Pending:
     fields = dict(zip(Pending.__struct_fields__, row, strict=True))
-    fields["texts"] = texts_of(fields["texts"])
+    fields["texts"], fields["own"] = texts_of(fields["texts"]), texts_of(fields["own"])
     fields["given"] = frozenset(msgspec.json.decode(fields["given"]))
     fields["header"] = msgspec.json.decode(fields["header"])
     fields["written"], fields["in_place"] = bool(fields["written"]), bool(fields["in_place"])

@@ -22,7 +22,7 @@ from ..events.errors import DamagedLog, NewerLog
 from ..events.log import EventLog
 from ..events.reader import LogReader
 from ..events.record import Stored
-from . import images, imports, models, pending, roots, tags
+from . import images, imports, migrations, models, pending, roots, tags
 from .tables import Tables, rows
 
 CHUNK = 2_000  # events between two looks at the clock of whoever watches a rebuild
@@ -51,7 +51,9 @@ def view_name(view: View) -> str:
     return cast("ModuleType", view).__name__.rpartition(".")[2]
 
 
-VIEWS: tuple[View, ...] = tuple(cast("View", module) for module in (roots, tags, models, images, pending, imports))
+VIEWS: tuple[View, ...] = tuple(
+    cast("View", module) for module in (roots, tags, models, images, pending, imports, migrations)
+)
 
 _POSITIONS = """CREATE TABLE view_positions (
     view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL,

@@ -5,6 +5,7 @@ import apsw
 from ..events.catalog import (
     ModelTagged,
     ModelUntagged,
+    Origin,
     PendingImported,
     PendingTagged,
     PendingUntagged,
@@ -18,15 +19,15 @@ from .paging import Page, key_of, page_of
 from .tables import Tables, rows
 from .text import tag_key
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE tags (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, name_key TEXT NOT NULL UNIQUE);
 CREATE TABLE tag_numbers (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
 CREATE TABLE model_tags (
-    model_hash TEXT NOT NULL, tag_id INTEGER NOT NULL, PRIMARY KEY (model_hash, tag_id)
+    model_hash TEXT NOT NULL, tag_id INTEGER NOT NULL, origin TEXT NOT NULL, PRIMARY KEY (model_hash, tag_id)
 ) WITHOUT ROWID;
 CREATE TABLE pending_model_tags (
-    model_id INTEGER NOT NULL, tag_id INTEGER NOT NULL, PRIMARY KEY (model_id, tag_id)
+    model_id INTEGER NOT NULL, tag_id INTEGER NOT NULL, origin TEXT NOT NULL, PRIMARY KEY (model_id, tag_id)
 ) WITHOUT ROWID;
 INSERT INTO tag_numbers VALUES (1, 0);
 """
@@ -50,12 +51,12 @@ HANDLES = (
 def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view."""
     match stored.event:
-        case ModelTagged(model=model, tag=tag):
-            db.execute("INSERT OR IGNORE INTO model_tags VALUES (?, ?)", (model, tag))
+        case ModelTagged(model=model, tag=tag, origin=origin):
+            db.execute(_PUT_ON_MODEL, (model, tag, origin))
         case ModelUntagged(model=model, tag=tag):
             db.execute("DELETE FROM model_tags WHERE model_hash = ? AND tag_id = ?", (model, tag))
-        case PendingTagged(pending=pending, tag=tag):
-            db.execute("INSERT OR IGNORE INTO pending_model_tags VALUES (?, ?)", (pending, tag))
+        case PendingTagged(pending=pending, tag=tag, origin=origin):
+            db.execute(_PUT_ON_PENDING, (pending, tag, origin))
         case PendingUntagged(pending=pending, tag=tag):
             db.execute("DELETE FROM pending_model_tags WHERE model_id = ? AND tag_id = ?", (pending, tag))
         case PendingImported(pending=pending, status=status) if status != "ignored":
@@ -73,12 +74,18 @@ def apply(db: Tables, stored: Stored) -> None:
             pass
 
 
+# A tag that is there stays as it is, and is a person's once a person has put it there too.
+_OF_A_PERSON = "ON CONFLICT DO UPDATE SET origin = 'user' WHERE excluded.origin = 'user'"
+_PUT_ON_MODEL = f"INSERT INTO model_tags VALUES (?, ?, ?) {_OF_A_PERSON}"  # noqa: S608 - our own text, as below
+_PUT_ON_PENDING = f"INSERT INTO pending_model_tags VALUES (?, ?, ?) {_OF_A_PERSON}"  # noqa: S608
+
+
 def _merge(db: Tables, tag: int, into: int) -> None:
-    db.execute("INSERT OR IGNORE INTO model_tags SELECT model_hash, ? FROM model_tags WHERE tag_id = ?", (into, tag))
-    db.execute(
-        "INSERT OR IGNORE INTO pending_model_tags SELECT model_id, ? FROM pending_model_tags WHERE tag_id = ?",
-        (into, tag),
-    )
+    for table, owner in (("model_tags", "model_hash"), ("pending_model_tags", "model_id")):
+        db.execute(
+            f"INSERT INTO {table} SELECT {owner}, ?, origin FROM {table} WHERE tag_id = ? {_OF_A_PERSON}",  # noqa: S608
+            (into, tag),
+        )
     _forget(db, tag)
 
 
@@ -125,6 +132,16 @@ def of_pending(db: apsw.Connection, pending: int) -> dict[int, str]:
             (pending,),
         )
     )
+
+
+def origins_of_model(db: apsw.Connection, model: str) -> dict[int, Origin]:
+    """Give where each tag of a model comes from, by the tag's id."""
+    return dict(rows(db, "SELECT tag_id, origin FROM model_tags WHERE model_hash = ?", (model,)))
+
+
+def origins_of_pending(db: apsw.Connection, pending: int) -> dict[int, Origin]:
+    """Give where each tag of a pending model comes from, by the tag's id."""
+    return dict(rows(db, "SELECT tag_id, origin FROM pending_model_tags WHERE model_id = ?", (pending,)))
 
 
 def page(db: apsw.Connection, *, limit: int, cursor: str | None = None) -> Page:

@@ -16,7 +16,21 @@ PICTURE_NAMES = [
     "foo.safetensors.png",
     "模型.jpg",
     "B.avif",
+    "foo.thumb.jpg",
     "notes.txt",
+]
+SIDECAR_NAMES = [
+    "foo.json",
+    "FOO.JSON",
+    "Foo.metadata.json",
+    "foo.metadata.json",
+    "foo.v2.json",
+    "foo.v2.civitai.info",
+    "foo.safetensors.rgthree-info.json",
+    "foo.metadata.pt",
+    "foo.md",
+    "b.txt",
+    "模型.description.txt",
 ]
 
 
@@ -176,6 +190,8 @@ def test_canonical_type_refuses(given: str):
         ("foo.safetensors", ["foo.jpg", "foo.PNG"], "foo.PNG"),
         ("foo.safetensors", ["foo.safetensors.png", "foo.example.0.jpeg"], "foo.example.0.jpeg"),
         ("foo.safetensors", ["foo.safetensors.png"], "foo.safetensors.png"),
+        ("foo.safetensors", ["foo.thumb.jpg", "foo.jpg"], "foo.jpg"),
+        ("foo.safetensors", ["foo.thumb.jpg"], "foo.thumb.jpg"),
         ("foo.safetensors", ["foo.v2.png", "foo2.png", "xfoo.png", "foo.txt"], None),
         ("foo.v2.safetensors", ["foo.png", "foo.v2.png"], "foo.v2.png"),
         ("foo.safetensors", ["FOO.preview.png", "foo.gif"], "foo.gif"),
@@ -222,9 +238,116 @@ def test_models_of_picture_is_the_inverse(folder: set[str]):
     assert {pair for pair in has if pair[1] is not None} == had
 
 
+@pytest.mark.parametrize(
+    ("model", "siblings", "expected"),
+    [
+        (
+            "foo.safetensors",
+            ["foo.preview.mp4", "foo.webm", "foo.MOV", "foo.jxl", "foo.example.0.avi", "foo.safetensors.mkv"],
+            ["foo.preview.mp4", "foo.MOV", "foo.jxl", "foo.webm", "foo.example.0.avi", "foo.safetensors.mkv"],
+        ),
+        ("foo.safetensors", ["FOO.mp4"], ["FOO.mp4"]),
+        ("foo.safetensors", ["FOO.mp4", "FOO.ckpt"], []),
+        ("foo.safetensors", ["foo.v2.mp4", "xfoo.mp4", "foo.png", "foo.txt", "foo.1.webm"], []),
+        ("foo.safetensors", [], []),
+    ],
+)
+def test_untaken_previews(model: str, siblings: list[str], expected: list[str]):
+    """A video, or a picture of a kind we cannot show, that lies where a preview would is told of."""
+    assert names.Folder(siblings).untaken_previews(model) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "siblings", "expected"),
+    [
+        (
+            "foo.safetensors",
+            [
+                *("foo.metadata.json", "foo.civitai.info", "foo.json", "foo.cm-info.json", "foo.swarm.json"),
+                *("foo.safetensors.rgthree-info.json", "foo.md", "foo.txt", "foo.description.txt"),
+            ],
+            [
+                ("text", "foo.txt"),
+                ("text", "foo.md"),
+                ("text", "foo.description.txt"),
+                ("lora-manager", "foo.metadata.json"),
+                ("a1111", "foo.json"),
+                ("stability-matrix", "foo.cm-info.json"),
+                ("rgthree", "foo.safetensors.rgthree-info.json"),
+                ("swarm", "foo.swarm.json"),
+                ("civitai-info", "foo.civitai.info"),
+            ],
+        ),
+        ("foo.safetensors", ["foo.v2.json", "foo.v2.metadata.json", "xfoo.json", "foo2.json", "foo.yaml", "foo"], []),
+        ("foo.v2.safetensors", ["foo.json", "foo.v2.json"], [("a1111", "foo.v2.json")]),
+        ("foo.safetensors", ["FOO.Metadata.JSON"], [("lora-manager", "FOO.Metadata.JSON")]),
+        ("foo.safetensors", ["FOO.json", "foo.json"], [("a1111", "foo.json")]),
+        ("foo.safetensors", ["FOO.json", "FOO.ckpt"], []),
+        ("foo.safetensors", ["foo.metadata.json", "foo.metadata.ckpt"], []),
+        ("foo.metadata.ckpt", ["foo.metadata.json", "foo.safetensors"], [("a1111", "foo.metadata.json")]),
+        ("foo.safetensors", ["foo.metadata.json", "FOO.metadata.ckpt"], [("lora-manager", "foo.metadata.json")]),
+        ("foo.ckpt", ["foo.safetensors.rgthree-info.json", "foo.ckpt.json", "foo.rgthree-info.json"], []),
+        ("模型 #1%.pt", ["模型 #1%.civitai.info"], [("civitai-info", "模型 #1%.civitai.info")]),
+        ("e\u0301.pt", ["\u00e9.json"], [("a1111", "\u00e9.json")]),
+        ("bad\udcff.pt", ["bad\udcff.json"], [("a1111", "bad\udcff.json")]),
+        ("foo.pt", [], []),
+    ],
+)
+def test_sidecars(model: str, siblings: list[str], expected: list[tuple[str, str]]):
+    """A sidecar has exactly the model's stem; the exact spelling, and the model with the longer stem, win."""
+    assert names.Folder([model, *siblings]).sidecars_of(model) == expected
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "siblings", "expected"),
+    [
+        ("foo.json", ["foo.safetensors", "foo.ckpt", "foo.v2.pt", "Foo.pt"], ["foo.ckpt", "foo.safetensors"]),
+        ("foo.metadata.json", ["foo.pt", "foo.metadata.pt"], ["foo.metadata.pt"]),
+        ("foo.safetensors.rgthree-info.json", ["foo.pt", "foo.safetensors"], ["foo.safetensors"]),
+        ("FOO.md", ["foo.pt", "bar.pt"], ["foo.pt"]),
+        ("foo.v2.json", ["foo.pt"], []),
+        ("foo.pt", ["foo.pt"], []),
+    ],
+)
+def test_models_of_sidecar(sidecar: str, siblings: list[str], expected: list[str]):
+    """A sidecar belongs to the models that have it as theirs."""
+    assert names.Folder([sidecar, *siblings]).models_of_sidecar(sidecar) == expected
+
+
+@given(folder=st.sets(st.sampled_from(MODEL_NAMES + SIDECAR_NAMES)))
+def test_models_of_sidecar_is_the_inverse(folder: set[str]):
+    """In any folder a model has a sidecar exactly when the sidecar has that model."""
+    listed = names.Folder(folder)
+    has = {(model, name) for model in folder if names.is_model_name(model) for _, name in listed.sidecars_of(model)}
+    had = {(model, name) for name in folder for model in listed.models_of_sidecar(name)}
+
+    assert has == had
+    assert all(names.may_be_sidecar(name) for _, name in has)
+
+
+def test_names_of_sidecars():
+    """Each name to look for on disk is one that the rule for listings knows, and is told by its name alone."""
+    possible = names.sidecar_names("foo.pt")
+
+    assert sorted(names.Folder(name for _, name in possible).sidecars_of("foo.pt")) == sorted(possible)
+    assert [names.source_of_sidecar(name.upper(), "foo.pt") for _, name in possible] == [
+        source for source, _ in possible
+    ]
+    assert names.source_of_sidecar("foo.v2.json", "foo.pt") is None
+
+
+def test_a_picture_is_no_sidecar():
+    """Pictures, videos and models lie beside a model and tell nothing of it in words."""
+    assert not any(map(names.may_be_sidecar, ["foo.png", "foo.mp4", "foo.safetensors", "foo", "foo.yaml", "foo.html"]))
+
+
 @given(name=st.text())
 def test_no_name_is_too_odd(name: str):
     """Any text at all gets an answer."""
     names.is_model_name(name)
     names.type_of_folder(name)
     assert names.companion_picture(name, [name, name + ".png"]) in {None, name, name + ".png"}
+    folder = names.Folder([name, name + ".json", name + ".mp4"])
+    assert {found for _, found in folder.sidecars_of(name)} <= {name, name + ".json"}
+    assert set(folder.untaken_previews(name)) <= {name, name + ".mp4"}
+    assert set(folder.models_of_sidecar(name + ".json")) <= {name}

@@ -43,20 +43,28 @@ FOUND = LocationFound("a1", X)
     [
         ([], None),
         ([ModelTagged("a1", 1), FOUND], None),
-        ([IMPORTED], Model("a1", "Ink", "loras", 10, TEXTS, favorite=False, version=1)),
+        ([IMPORTED], Model("a1", "Ink", "loras", 10, TEXTS, favorite=False, version=1, own=TEXTS)),
         (
             [IMPORTED, ModelEdited("a1", Changes(favorite=True, name="Tusche", description=""))],
             Model(
-                "a1", "Tusche", "loras", 10, msgspec.structs.replace(TEXTS, description=""), favorite=True, version=2
+                "a1",
+                "Tusche",
+                "loras",
+                10,
+                msgspec.structs.replace(TEXTS, description=""),
+                favorite=True,
+                version=2,
+                own=msgspec.structs.replace(TEXTS, description=""),
+                given=frozenset({"favorite", "name", "description"}),
             ),
         ),
         (
             [IMPORTED, ModelTagged("a1", 1), ModelTagged("a1", 2), ImageAdded("a1", 0, "PNG", 1, 1), FOUND],
-            Model("a1", "Ink", "loras", 10, TEXTS, favorite=False, version=4),
+            Model("a1", "Ink", "loras", 10, TEXTS, favorite=False, version=4, own=TEXTS),
         ),
         (
             [IMPORTED, ModelEdited("a1", Changes(favorite=True)), ModelImported("a1", "New", "vae", 10)],
-            Model("a1", "New", "vae", 10, Texts(), favorite=True, version=3),
+            Model("a1", "New", "vae", 10, Texts(), favorite=True, version=3, given=frozenset({"favorite"})),
         ),
     ],
 )

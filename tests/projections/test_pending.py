@@ -147,6 +147,7 @@ def test_one_whole(replay) -> None:
         sha256="a1",
         header={"rank": 16},
         version=4,
+        own=Texts(trigger_words=("ink",)),
     )
     assert pending.get(db, 2) is None
 

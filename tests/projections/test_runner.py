@@ -16,9 +16,15 @@ from hikaze.events.catalog import (
     Event,
     File,
     FileTrashed,
+    MigrationBegun,
+    MigrationEnded,
     ModelImported,
     ModelTagged,
+    PendingTagged,
     Prompts,
+    Provided,
+    RowMigrated,
+    Sidecar,
     TagCreated,
     TagRenamed,
     Texts,
@@ -52,6 +58,19 @@ CHANGES = st.builds(
     trigger_words=UNTOUCHED | st.just(("ink",)),
     favorite=UNTOUCHED | st.booleans(),
 )
+SOURCES = st.sampled_from(["text", "lora-manager", "civitai-info", "other"])
+WORDS = st.lists(TEXT, max_size=2).map(tuple)
+PROVIDED = st.builds(
+    Provided,
+    name=TEXT,
+    notes=TEXT,
+    description=TEXT,
+    links=WORDS,
+    prompts=PROMPTS,
+    trigger_words=WORDS,
+    tags=WORDS,
+    favorite=st.booleans(),
+)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "changes": CHANGES,
     "file": FILES,
@@ -77,15 +96,41 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "format": st.just("PNG"),
     "in_place": st.booleans(),
     "copies": st.booleans(),
+    "sidecar": st.builds(Sidecar, PATHS, SOURCES, SMALL, SMALL),
+    "provided": PROVIDED,
+    "claimed": st.booleans(),
+    "lost": st.booleans(),
+    "given": st.sampled_from([(), ("description", "prompts")]),
+    "created_at": st.none() | SMALL,
+    "actual": MODELS,
+    "original": TEXT,
+    "database": TEXT,
+    "form": st.sampled_from(["v1", "v2"]),
+    "table": st.sampled_from(["models", "pending_import"]),
+    "row": st.sampled_from(["1", "2"]),
+    "digest": st.sampled_from(["d1", "d2"]),
+    "what": TEXT,
+    "outcome": st.sampled_from(["new", "united"]),
+    "is_missing": st.booleans(),
+    "parts": WORDS,
 }
+TAG_ORIGINS = st.sampled_from(["user", "header", "provider"])
+OTHERWISE: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
+    FileTrashed: {"trash": TEXT},
+    ModelTagged: {"origin": TAG_ORIGINS},
+    PendingTagged: {"origin": TAG_ORIGINS},
+    MigrationBegun: {"images": TEXT},
+    MigrationEnded: {"status": st.sampled_from(["done", "cancelled", "failed"])},
+    RowMigrated: {"model": st.none() | MODELS, "pending": st.none() | SMALL},
+}
+"""Where a field of an event takes other values than fields of its name do."""
 PICTURE_TEXTS = st.just({"parameters": "ink"})
 
 
 def events_of(event: type[Event]) -> st.SearchStrategy[Event]:
     """Make events of a type; numbers are small where no field says otherwise."""
     fields = {name: FIELDS.get(name, SMALL) for name in event.__struct_fields__}
-    if event is FileTrashed:
-        fields["trash"] = TEXT
+    fields |= OTHERWISE.get(event, {})
     if "texts" in fields and event is not ModelImported:
         fields["texts"] = PICTURE_TEXTS
     return st.builds(event, **fields)

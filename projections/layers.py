@@ -1,0 +1,97 @@
+"""What people see of a model's texts: what somebody wrote in Hikaze, and below it what the sidecars say.
+
+A field that somebody gave is theirs alone, emptied or not. Any other is filled from the sidecars, those first in which
+people write their own words. All of it is worked out anew from both, so it matters not what came first.
+"""
+
+from collections.abc import Iterable, Sequence, Set
+from typing import Literal
+
+from ..events.catalog import Prompts, Provided, Sidecar, Texts
+
+PRECEDENCE = ("text", "lora-manager", "a1111", "stability-matrix", "rgthree", "swarm", "civitai-info")
+"""The formats of sidecars, from those in which people write their own words to those that providers fill."""
+FIELDS = Texts.__struct_fields__
+WrittenBy = Literal["user", "provider", "none"]
+Row = tuple[Sidecar, Provided]
+
+
+def effective(own: Texts, given: Set[str], rows: Sequence[Row]) -> Texts:
+    """Give the texts that people see. `given` names the fields that somebody gave; of `rows` the newest come first."""
+    if not rows:
+        return own
+    said = _said(rows)
+    return Texts(**{field: getattr(own if is_own(own, given, field) else said, field) for field in FIELDS})
+
+
+def is_favorite(own: bool, given: Set[str], rows: Sequence[Row]) -> bool:
+    """Tell whether a model is somebody's favourite: here, or in another program where nobody has said so here."""
+    return own or ("favorite" not in given and any(provided.favorite for _, provided in newest(rows)))
+
+
+def origins(own: Texts, given: Set[str], rows: Sequence[Row]) -> dict[str, WrittenBy]:
+    """Give for each text whose it is: somebody's who wrote (or emptied) it in Hikaze, a sidecar's, or nobody's."""
+    seen = effective(own, given, rows)
+    return {field: _origin(own, given, seen, field) for field in FIELDS}
+
+
+def is_own(own: Texts, given: Set[str], field: str) -> bool:
+    """Tell whether a field is what somebody wrote in Hikaze, so that no sidecar has a say in it."""
+    return field in given or getattr(own, field) != getattr(_NOTHING, field)
+
+
+def newest(rows: Sequence[Row]) -> list[Row]:
+    """Give the newest row of each format, in the order in which they have a say. Of `rows` the newest come first."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row[0].source, row)
+    return sorted(first.values(), key=lambda row: _rank(row[0].source))
+
+
+def words(name: str, texts: Texts, rows: Sequence[Row]) -> str:
+    """Give all that a search for a model looks in, one after the other: what people see, and what the sidecars say."""
+    if not rows:
+        return "\n".join(text for text in (name, *_words_of(texts)) if text)
+    return "\n".join(_distinct([name, *_words_of(texts), *_words_said(rows)]))
+
+
+_NOTHING = Texts()
+
+
+def _origin(own: Texts, given: Set[str], seen: Texts, field: str) -> WrittenBy:
+    if is_own(own, given, field):
+        return "user"
+    return "none" if getattr(seen, field) == getattr(_NOTHING, field) else "provider"
+
+
+def _rank(source: str) -> tuple[int, str]:
+    return (PRECEDENCE.index(source) if source in PRECEDENCE else len(PRECEDENCE), source)
+
+
+def _said(rows: Sequence[Row]) -> Texts:
+    said = [provided for _, provided in newest(rows)]
+    described = next((provided.description for provided in said if provided.description), "")
+    return Texts(
+        "\n\n".join(_distinct([*(provided.notes for provided in said), described])),
+        "\n".join(_distinct(link for provided in said for link in provided.links)),
+        Prompts(
+            next((provided.prompts.positive for provided in said if provided.prompts.positive), ""),
+            next((provided.prompts.negative for provided in said if provided.prompts.negative), ""),
+        ),
+        tuple(_distinct(word for provided in said for word in provided.trigger_words)),
+    )
+
+
+def _words_of(texts: Texts) -> list[str]:
+    return [texts.description, *texts.trigger_words, texts.prompts.positive, texts.prompts.negative]
+
+
+def _words_said(rows: Sequence[Row]) -> Iterable[str]:
+    for _, provided in newest(rows):
+        prompts = provided.prompts
+        yield from (provided.name, provided.notes, provided.description, *provided.trigger_words)
+        yield from (prompts.positive, prompts.negative)
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(text for text in texts if text))
