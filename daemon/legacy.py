@@ -6,10 +6,11 @@ from contextlib import closing, contextmanager
 
 import apsw
 
+from .legacycopy import NotALibrary, SourceBusy, copied, form_of, open_copy, private_folder
 from .legacyforms import Forms
 from .legacypictures import Pictures
 from .legacyrow import Broken, Item, Picture, Row, Source, Unused
-from .legacysource import NotALibrary, SourceBusy, copied, find, form_of, open_copy, private_folder
+from .legacysource import find
 
 __all__ = [
     "Broken",
@@ -51,7 +52,7 @@ def snapshot(source: Source, folder: str) -> Iterator[Legacy]:
 
     Raises `NotALibrary`, `SourceBusy` where it was written to all the time, and OSError where it cannot be copied.
     """
-    with private_folder(folder) as private, closing(open_copy(copied(source.database, private))) as db:
+    with private_folder(folder) as private, closing(open_copy(copied(source.database, private), source.database)) as db:
         form = form_of(db, source.database)
         with closing(Pictures(source.images, form, os.path.join(private, "pictures.db"))) as pictures:
             try:

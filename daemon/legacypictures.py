@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import apsw
@@ -29,6 +29,8 @@ _UPLOADED = re.compile(r"model_(\d{1,18})_(\d{1,18})_.*", re.DOTALL)
 _NUMBERED = re.compile(r"(\d{1,18})(\.[A-Za-z0-9]{1,5})?")
 _NOT_PICTURES = frozenset({"thumbs.db", "desktop.ini"})
 _AT_ONCE = 1_000
+MOST_UNCLAIMED = 1_000  # files that are named one by one
+_CACHE = 16_384  # KiB: the files of 10,000 models with a picture each, so that the disk has nothing to do with these
 
 HERE, PENDING = "", "pending"
 """The places where pictures lie: the folder itself, and the one in it for pending models' (Hikaze 2)."""
@@ -51,7 +53,9 @@ class Pictures:
         """What could not be read, and why not."""
         self._folder = folder
         self._db = apsw.Connection(scratch)
-        self._db.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN")
+        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", f"PRAGMA cache_size = -{_CACHE}"):
+            self._db.execute(statement).fetchall()
+        self._db.execute("BEGIN")
         self._db.execute(_TABLE)
         for place in (HERE, PENDING) if form == "v2" else (HERE,):
             self._list(place, form)
@@ -77,7 +81,7 @@ class Pictures:
 
     def _file(self, place: str, form: LegacyForm, entry: os.DirEntry[str]) -> tuple[str | int, ...] | None:
         try:
-            if entry.name.startswith(".") or entry.name.lower() in _NOT_PICTURES or not entry.is_file():
+            if _is_foreign(entry.name, form) or not entry.is_file():
                 return None
             stat = entry.stat()
         except OSError as error:
@@ -144,13 +148,23 @@ class Pictures:
         rows: Iterator[Any] = self._db.execute(
             "SELECT place, name, kind FROM files WHERE known = 0 ORDER BY place, name"
         )
-        for place, name, kind in rows:
+        for place, name, kind in islice(rows, MOST_UNCLAIMED):
             what = "belongs to no model of the library" if kind else "is called as no picture of the library is"
             yield _called(place, name), f"{what}; it did not come along"
+        more = sum(1 for _ in rows)
+        if more:
+            yield "-", f"{more} more files that belong to no model of the library did not come along"
 
     def _original(self, place: str, name: str, size: int, mtime_ns: int) -> Found:
         path = os.path.join(self._folder, place, to_path(name))
         return Found(Picture(path, {}, _called(place, name)), ((_called(place, name), size, mtime_ns),))
+
+
+def _is_foreign(name: str, form: LegacyForm) -> bool:
+    """Tell whether a file is not of the library: the system's, or, beside v1's, one of Hikaze 2 in the same folder."""
+    return (
+        name.startswith(".") or name.lower() in _NOT_PICTURES or (form == "v1" and _TIERED.fullmatch(name) is not None)
+    )
 
 
 def _called(place: str, name: str) -> str:

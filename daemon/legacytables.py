@@ -5,7 +5,7 @@ from typing import Any
 
 import apsw
 
-from .legacysource import columns_of
+from .legacycopy import columns_of
 from .legacytext import MOST_BYTES, Cell, brief, number_of, path_of, text_of
 
 _ENCODINGS = {"UTF-8": "utf-8", "UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}

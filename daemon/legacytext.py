@@ -7,6 +7,7 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, cast
 
 Cell = tuple[str, bytes | None]
@@ -83,13 +84,14 @@ def json_of(text: str) -> tuple[Any, str]:
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(DEEPEST):
-        level = [
-            inside
-            for item in level
-            if isinstance(item, list | dict)
-            for inside in (cast("dict[str, Any]", item).values() if isinstance(item, dict) else cast("list[Any]", item))
-        ]
-    return any(isinstance(item, list | dict) for item in level)
+        level = [inside for item in level for inside in _inside(item) if isinstance(inside, list | dict)]
+    return bool(level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 def object_of(text: str) -> tuple[dict[str, Any], str]:

@@ -13,6 +13,7 @@ from ..events.pathtext import shown
 from . import models, tags
 from .layers import Row, origins
 from .paging import Page, key_of, page_of
+from .searching import holds
 from .text import fold
 
 Order = Literal["name", "-name", "added", "-added", "size", "-size", "changed", "-changed"]
@@ -111,11 +112,12 @@ def _conditions(query: Query, unwanted: Sequence[int]) -> tuple[list[str], list[
         values.append(query.type)
     for word in query.words:
         by_hash = "m.sha256 GLOB ? || '*' OR " if _HASH_START.fullmatch(word) else ""
+        in_words, of_words = holds(word)
         where.append(
-            f"({by_hash}instr(m.words, ?) OR instr(m.file_words, ?) OR m.sha256 IN (SELECT w.model_hash FROM tags t"  # noqa: S608
+            f"({by_hash}{in_words} OR instr(m.file_words, ?) OR m.sha256 IN (SELECT w.model_hash FROM tags t"  # noqa: S608
             " JOIN model_tags w ON w.tag_id = t.id WHERE instr(t.name_key, ?)))"
         )
-        values.extend(([word] if by_hash else []) + [fold(word), fold(word), tags.tag_key(word)])
+        values.extend(([word] if by_hash else []) + [*of_words, fold(word), tags.tag_key(word)])
     return where, values
 
 

@@ -30,14 +30,19 @@ from ..events.catalog import (
 )
 from ..events.pathtext import shown
 from ..events.record import Stored
+from . import searching
 from .layers import Row, effective, is_favorite, words
 from .provided import OF_MODELS
+from .searching import short_and_long
 from .tables import Tables, rows
 from .text import fold
+from .texts import edited, given_in, meta_json, texts_of
 
-VERSION = 2
+VERSION = 3
+# The long columns stand last: SQLite reads through all that stand before the one it looks for.
 SCHEMA = (
     OF_MODELS.schema
+    + searching.SCHEMA
     + """
 CREATE TABLE models (
     sha256 TEXT PRIMARY KEY,
@@ -46,16 +51,17 @@ CREATE TABLE models (
     type TEXT NOT NULL,
     size_bytes INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    meta_json TEXT NOT NULL,
     favorite INTEGER NOT NULL DEFAULT 0,
+    own_favorite INTEGER NOT NULL DEFAULT 0,
+    claimed INTEGER NOT NULL DEFAULT 0,
     name_key TEXT NOT NULL,
-    words TEXT NOT NULL,
     file_words TEXT NOT NULL DEFAULT '',
     changed_at INTEGER NOT NULL,
     version INTEGER NOT NULL,
+    words TEXT NOT NULL,
+    meta_json TEXT NOT NULL,
+    long_words TEXT NOT NULL DEFAULT '',
     header_json TEXT NOT NULL,
-    claimed INTEGER NOT NULL DEFAULT 0,
-    own_favorite INTEGER NOT NULL DEFAULT 0,
     given_json TEXT NOT NULL DEFAULT '[]',
     own_json TEXT NOT NULL DEFAULT '{}'
 );
@@ -85,8 +91,7 @@ CREATE TABLE denied_claims (
 """
 )
 INDEXES = (
-    OF_MODELS.indexes
-    + """
+    """
 CREATE INDEX models_by_name ON models (name_key, sha256);
 CREATE INDEX models_by_added ON models (created_at, sha256);
 CREATE INDEX models_by_size ON models (size_bytes, sha256);
@@ -98,6 +103,7 @@ CREATE INDEX models_by_type_changed ON models (type, changed_at, sha256);
 CREATE INDEX locations_by_inode ON locations (ino, size_bytes, mtime_ns);
 CREATE INDEX locations_claimed ON locations (path) WHERE claimed;
 """
+    + searching.INDEXES
 )
 HANDLES = (
     ModelImported,
@@ -165,12 +171,12 @@ _BEST_PATH = (
     " ORDER BY lost, found_at, path LIMIT 1)"
     " WHERE sha256 = ?1 AND EXISTS (SELECT 1 FROM locations WHERE model_hash = models.sha256)"
 )
+_encoded = msgspec.json.Encoder().encode
+
 # A model without any location keeps the last path it had: people remember files by it.
 _SHOW_BEST_PATH = f"UPDATE models SET {_BEST_PATH}"  # noqa: S608
 # Content that was seen is claimed no more, wherever else it is said to lie; an earlier library may have its size wrong.
-_SHOW_BEST_PATH_SEEN = (
-    f"UPDATE models SET claimed = 0, size_bytes = iif(claimed, ?2, size_bytes), {_BEST_PATH}"  # noqa: S608
-)
+_SHOW_BEST_PATH_SEEN = f"UPDATE models SET claimed = 0, size_bytes = iif(claimed, ?2, size_bytes), {_BEST_PATH}"  # noqa: S608
 _TAKE_PATH_AWAY = (
     "UPDATE models SET (path, file_words) = (SELECT shown, words FROM locations WHERE model_hash = models.sha256"
     " AND path <> ?1 ORDER BY lost, found_at, path LIMIT 1)"
@@ -201,12 +207,15 @@ def _touch(db: Tables, model: str, stored: Stored) -> None:
 
 def _import(db: Tables, event: ModelImported, stored: Stored) -> None:
     name, own, path = event.name, meta_json(event.texts), shown(event.path)
+    in_row, long_words = short_and_long(words(name, event.texts, ()))
+    before = searching.long_words_of(db, event.model) if long_words else ""
     db.execute(
-        "INSERT INTO models (sha256, path, name, type, size_bytes, created_at, meta_json, name_key, words, file_words,"
-        " changed_at, version, header_json, claimed, given_json, own_json)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO models (sha256, path, name, type, size_bytes, created_at, meta_json, name_key, words, long_words,"
+        " file_words, changed_at, version, header_json, claimed, given_json, own_json)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (sha256) DO UPDATE SET name = excluded.name, type = excluded.type,"
         " meta_json = excluded.meta_json, name_key = excluded.name_key, words = excluded.words,"
+        " long_words = iif(excluded.long_words = '', long_words, excluded.long_words),"
         " path = iif(path = '', excluded.path, path), file_words = iif(path = '', excluded.file_words, file_words),"
         " changed_at = excluded.changed_at, version = excluded.version, header_json = excluded.header_json,"
         " claimed = min(claimed, excluded.claimed), own_json = excluded.own_json,"
@@ -221,7 +230,8 @@ def _import(db: Tables, event: ModelImported, stored: Stored) -> None:
             stored.time if event.created_at is None else event.created_at,
             own,
             fold(name),
-            fold(words(name, event.texts, ())),
+            in_row,
+            long_words,
             _file_words(path) if path else "",
             stored.time,
             stored.version,
@@ -232,6 +242,7 @@ def _import(db: Tables, event: ModelImported, stored: Stored) -> None:
         ),
     )
     db.execute(_SHOW_BEST_PATH, (event.model,))
+    searching.index_long_words(db, event.model, before, long_words)
 
 
 def _is_known(db: Tables, model: str) -> bool:
@@ -267,17 +278,21 @@ def _edit(db: Tables, model: str, changes: Changes, stored: Stored) -> None:
 
 def _show(db: Tables, model: str) -> None:
     """Work out what people see: what somebody wrote, and below it what the sidecars say."""
-    row = db.select("SELECT name, own_json, own_favorite, given_json FROM models WHERE sha256 = ?", (model,)).fetchone()
+    row = db.select(
+        "SELECT name, own_json, own_favorite, given_json, long_words FROM models WHERE sha256 = ?", (model,)
+    ).fetchone()
     if row is None:
         return
     rows_ = OF_MODELS.said(db, model)
     own, given = texts_of(row[1]), set(msgspec.json.decode(row[3]))
     texts = effective(own, given, rows_)
     favorite = is_favorite(bool(row[2]), given, rows_)
+    in_row, long_words = short_and_long(words(row[0], texts, rows_))
     db.execute(
-        "UPDATE models SET meta_json = ?, favorite = ?, words = ? WHERE sha256 = ?",
-        (meta_json(texts), int(favorite), fold(words(row[0], texts, rows_)), model),
+        "UPDATE models SET meta_json = ?, favorite = ?, words = ?, long_words = ? WHERE sha256 = ?",
+        (meta_json(texts), int(favorite), in_row, long_words, model),
     )
+    searching.index_long_words(db, model, row[4], long_words)
 
 
 def _lose(db: Tables, model: str, path: str) -> None:
@@ -312,40 +327,6 @@ def _place(db: Tables, model: str, file: File, time_ms: int, sql: str, *, claime
 
 def _file_words(path: str) -> str:
     return fold(path.replace("\\", "/").rpartition("/")[2])
-
-
-def given_in(changes: Changes) -> set[str]:
-    """Give the names of the fields that somebody gave."""
-    return {field for field in Changes.__struct_fields__ if getattr(changes, field) is not UNSET}
-
-
-def edited(texts: Texts, changes: Changes) -> Texts:
-    """Give texts with somebody's changes in place."""
-    new: dict[str, Any] = {
-        field: getattr(changes, field) for field in Texts.__struct_fields__ if getattr(changes, field) is not UNSET
-    }
-    return msgspec.structs.replace(texts, **new) if new else texts
-
-
-def meta_json(texts: Texts) -> str:
-    """Give the texts as the column `meta_json` holds them: every key is there."""
-    return _encoded(
-        {
-            "description": texts.description,
-            "community_links": texts.community_links,
-            "prompts": {"positive": texts.prompts.positive, "negative": texts.prompts.negative},
-            "trigger_words": texts.trigger_words,
-        }
-    ).decode()
-
-
-_TEXTS = msgspec.json.Decoder(Texts)
-_encoded = msgspec.json.Encoder().encode
-
-
-def texts_of(meta: str) -> Texts:
-    """Give the texts that a column `meta_json` holds."""
-    return _TEXTS.decode(meta)
 
 
 # Queries ----------------------------------------------------------------------------------------------
@@ -425,11 +406,6 @@ def provided_tags(db: apsw.Connection, sha256: str) -> set[str]:
     return OF_MODELS.tags(db, sha256)
 
 
-def sidecars_read(db: apsw.Connection, sha256: str) -> dict[str, tuple[int, int]]:
-    """Give (size, mtime_ns) of each sidecar that was read for a model, by path."""
-    return OF_MODELS.read(db, sha256)
-
-
 class Denied(msgspec.Struct, frozen=True):
     """A claim that the bytes deny: an earlier library has a model at a path, where the content `actual` lies."""
 
@@ -438,41 +414,15 @@ class Denied(msgspec.Struct, frozen=True):
     actual: str
 
 
-def unconfirmed(db: apsw.Connection) -> list[tuple[str, tuple[int, int, int]]]:
-    """Give path and (size, mtime_ns, ino) of the files that an earlier library told of and nobody has hashed."""
-    found = rows(
-        db, "SELECT path, size_bytes, mtime_ns, ino FROM locations WHERE claimed AND NOT lost ORDER BY found_at, path"
-    )
-    return [(path, (size, mtime_ns, ino)) for path, size, mtime_ns, ino in found]
-
-
-# It stands until the right content was seen there again.
-_STANDS = "NOT EXISTS (SELECT 1 FROM locations l WHERE l.path = d.path AND l.model_hash = d.model_hash)"
-
-
-def denied(db: apsw.Connection) -> list[Denied]:
-    """Give the denied claims that somebody must see to: the model was seen nowhere, and what lies at its path is
-    imported as nothing since.
-    """
-    return [
-        Denied(*row)
-        for row in rows(
-            db,
-            "SELECT d.model_hash, d.path, d.actual FROM denied_claims d JOIN models m ON m.sha256 = d.model_hash"  # noqa: S608
-            " WHERE m.claimed AND (d.was_known OR NOT EXISTS (SELECT 1 FROM models a WHERE a.sha256 = d.actual))"
-            f" AND {_STANDS} ORDER BY d.denied_at, d.path",
-        )
-    ]
-
-
 def denied_of(db: apsw.Connection, sha256: str) -> list[Denied]:
     """Give the denied claims on a model's content, for good: unless it was seen at that path after all."""
     return [
         Denied(*row)
         for row in rows(
             db,
-            "SELECT d.model_hash, d.path, d.actual FROM denied_claims d"  # noqa: S608
-            f" WHERE d.model_hash = ? AND {_STANDS} ORDER BY d.denied_at, d.path",
+            "SELECT d.model_hash, d.path, d.actual FROM denied_claims d WHERE d.model_hash = ? AND NOT EXISTS"
+            " (SELECT 1 FROM locations l WHERE l.path = d.path AND l.model_hash = d.model_hash)"
+            " ORDER BY d.denied_at, d.path",
             (sha256,),
         )
     ]

@@ -34,12 +34,13 @@ from ..events.catalog import (
 from ..events.pathtext import shown
 from ..events.record import Stored
 from .layers import Row, effective
-from .models import edited, given_in, meta_json, texts_of
+from .migrations import label
 from .paging import Page, key_of, page_of
 from .provided import OF_PENDING
 from .tables import Tables, rows
+from .texts import edited, given_in, meta_json, texts_of
 
-VERSION = 2
+VERSION = 3
 _COLUMNS = """
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL,
@@ -48,7 +49,6 @@ _COLUMNS = """
     type TEXT,
     size_bytes INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    meta_json TEXT NOT NULL,
     root INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     dev INTEGER NOT NULL,
@@ -62,10 +62,11 @@ _COLUMNS = """
     picture_position INTEGER,
     picture_origin TEXT,
     replaces TEXT,
-    header_json TEXT NOT NULL,
     version INTEGER NOT NULL,
     picture_original TEXT NOT NULL DEFAULT '',
     legacy TEXT NOT NULL DEFAULT '',
+    meta_json TEXT NOT NULL,
+    header_json TEXT NOT NULL,
     own_json TEXT NOT NULL
 """
 SCHEMA = f"""{OF_PENDING.schema}
@@ -77,7 +78,7 @@ CREATE TABLE pending_ids (id INTEGER PRIMARY KEY);
 CREATE INDEX pending_import_by_path ON pending_import (path);
 CREATE INDEX pending_away_by_path ON pending_away (path);
 """  # noqa: S608 - our own text, as in all of this module
-INDEXES = f"""{OF_PENDING.indexes}
+INDEXES = """
 CREATE INDEX pending_import_by_inode ON pending_import (ino, size_bytes, mtime_ns);
 CREATE INDEX pending_away_by_inode ON pending_away (ino, size_bytes, mtime_ns);
 CREATE INDEX pending_import_by_root ON pending_import (root);
@@ -141,7 +142,7 @@ def apply(db: Tables, stored: Stored) -> None:
             OF_PENDING.put(db, pending, sidecar, provided, stored.position)
             _show(db, pending)
         case RowMigrated(form=form, table=table, row=row, pending=int(pending)):
-            _come_along(db, pending, f"Hikaze {form[1:]}, {table} {row}")
+            _come_along(db, pending, label(form, table, row))
             return
         case PendingRecognised(pending=pending, model=model):
             db.execute("UPDATE pending_import SET sha256 = ? WHERE id = ?", (model, pending))
@@ -273,13 +274,13 @@ def _show(db: Tables, pending: int) -> None:
             db.execute(f"UPDATE {table} SET meta_json = ? WHERE id = ?", (meta_json(texts), pending))  # noqa: S608
 
 
-def _come_along(db: Tables, pending: int, label: str) -> None:
+def _come_along(db: Tables, pending: int, source: str) -> None:
     """A row of an earlier library became this pending model, or a part of it: it is kept as if written here."""
     for table in ("pending_import", "pending_away"):
         db.execute(
             f"UPDATE {table} SET written = 1, legacy = iif(legacy = '', ?, legacy),"  # noqa: S608
             " state = iif(state = 'gone', 'missing', state) WHERE id = ?",
-            (label, pending),
+            (source, pending),
         )
     missing = "WHERE id = ? AND state = 'missing'"
     db.execute(f"INSERT OR IGNORE INTO pending_import SELECT * FROM pending_away {missing}", (pending,))  # noqa: S608
@@ -392,11 +393,6 @@ def provided(db: apsw.Connection, pending: int) -> list[Row]:
 def provided_tags(db: apsw.Connection, pending: int) -> set[str]:
     """Give the `tag_key` of every tag that a sidecar ever gave a pending model."""
     return OF_PENDING.tags(db, pending)
-
-
-def sidecars_read(db: apsw.Connection, pending: int) -> dict[str, tuple[int, int]]:
-    """Give (size, mtime_ns) of each sidecar that was read for a pending model, by path."""
-    return OF_PENDING.read(db, pending)
 
 
 def waiting(db: apsw.Connection) -> list[int]:

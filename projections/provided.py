@@ -13,7 +13,7 @@ import msgspec
 
 from ..events.catalog import Provided, Sidecar
 from .layers import Row
-from .tables import Tables, rows
+from .tables import Tables
 from .text import tag_key
 
 Owner = str | int
@@ -44,11 +44,6 @@ CREATE TABLE {self.table}_tags (
     owner {self.owner_type} NOT NULL, tag_key TEXT NOT NULL, PRIMARY KEY (owner, tag_key)
 ) WITHOUT ROWID;
 """
-
-    @property
-    def indexes(self) -> str:
-        """The indexes, as SQL."""
-        return f"CREATE INDEX {self.table}_by_path ON {self.table} (path);\n"
 
     # As events come in
 
@@ -86,11 +81,6 @@ CREATE TABLE {self.table}_tags (
         """Give the `tag_key` of every tag that a sidecar ever gave an owner."""
         return {key for (key,) in db.execute(f"SELECT tag_key FROM {self.table}_tags WHERE owner = ?", (owner,))}  # noqa: S608
 
-    def read(self, db: apsw.Connection, owner: Owner) -> dict[str, tuple[int, int]]:
-        """Give (size, mtime_ns) of each sidecar that was read for an owner, by path."""
-        found = rows(db, f"SELECT path, size_bytes, mtime_ns FROM {self.table} WHERE owner = ?", (owner,))  # noqa: S608
-        return {path: (size, mtime_ns) for path, size, mtime_ns in found}
-
     @property
     def _select(self) -> str:
         return (
@@ -104,17 +94,6 @@ OF_PENDING = Shelf("pending_provided", "INTEGER")
 
 _encoded = msgspec.json.Encoder(order="deterministic").encode
 _PROVIDED = msgspec.json.Decoder(Provided)
-
-
-def sidecars_known(db: apsw.Connection, paths: list[str]) -> dict[str, tuple[int, int]]:
-    """Give (size, mtime_ns) of those sidecars that were read, whomever for; the latest reading, by path."""
-    one = "SELECT path, size_bytes, mtime_ns, position FROM {} WHERE path IN (SELECT value FROM json_each(?1))"
-    found = rows(
-        db,
-        f"{one.format('model_provided')} UNION ALL {one.format('pending_provided')} ORDER BY position",
-        (msgspec.json.encode(paths).decode(),),
-    )
-    return {path: (size, mtime_ns) for path, size, mtime_ns, _ in found}
 
 
 def _row(row: tuple[Any, ...]) -> Row:

@@ -320,7 +320,8 @@ def find_torn(path: str) -> Exception | None:
 
 def dump(db: apsw.Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Give every row of every table, in the order of their contents: what two replays must have in common."""
-    names = rows(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    listed = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
+    names = rows(db, listed)  # without the inside of an index of words, which tells when what came
     return {name: sorted(rows(db, f'SELECT * FROM "{name}"'), key=repr) for (name,) in names}  # noqa: S608
 
 

@@ -15,16 +15,24 @@ Replay = Callable[[Iterable[Event]], apsw.Connection]
 def stream_of(event: Event) -> str:
     """Give the stream that the daemon puts an event into."""
     name = type(event).__name__
-    if name.startswith("Location"):
+    if name.endswith("Provided") or getattr(event, "origin", "") == "provider":
+        return f"sidecars/{'pending' if name.startswith('Pending') else 'model'}/{_owner(event)}"
+    if name.startswith(("Location", "Claim")):
         return f"files/{getattr(event, 'model', '')}"
     for field, prefix in (("op", "import"), ("trash", "trash"), ("root", "root")):
         if hasattr(event, field) and name.startswith(("Import", "File", "Root")):
             return f"{prefix}/{getattr(event, field)}"
+    if name.startswith(("Migration", "Row")):
+        return f"migration/{getattr(event, 'op', '')}"
     if name.startswith("Pending"):
         return f"pending/{getattr(event, 'pending', 0)}"
     if name.startswith(("Model", "Image", "Cover")):
         return f"model/{getattr(event, 'model', '')}"
     return f"tag/{getattr(event, 'tag', 0)}"
+
+
+def _owner(event: Event) -> str | int:
+    return getattr(event, "model", None) or getattr(event, "pending", 0)
 
 
 def write_history(log: EventLog, history: Iterable[Event]) -> None:

@@ -193,9 +193,10 @@ def _base_name(path: Any) -> str | None:
 def _create(path: Path, schema: str, *, wal: bool) -> apsw.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     db = apsw.Connection(str(path))
-    db.execute("PRAGMA synchronous = OFF")
+    db.pragma("synchronous", "off")
     if wal:
-        db.execute("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0")
+        db.pragma("journal_mode", "wal")
+        db.pragma("wal_autocheckpoint", 0)
     db.execute(schema)
     db.execute("BEGIN")
     return db

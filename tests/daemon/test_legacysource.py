@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 from hikaze.daemon.legacy import NotALibrary, Row, Source, SourceBusy, find, snapshot
-from hikaze.daemon.legacysource import copied
+from hikaze.daemon.legacycopy import copied
 from hikaze.events.log import EventLog
 from hikaze.projections.runner import Views
 
@@ -78,12 +78,23 @@ def test_a_database_may_have_any_name(tmp_path: Path) -> None:
     assert find(str(tmp_path / "copy.backup")).form == "v2"
 
 
+def test_an_empty_database_beside_a_library_is_no_second_one(tmp_path: Path) -> None:
+    """Of two databases of known names the one that holds a library is meant."""
+    data = build_v1(tmp_path / "data")
+    (data / V2_NAME).write_bytes(b"")
+
+    assert find(str(data)).form == "v1"
+
+
 def test_the_folder_of_pictures_can_be_named(tmp_path: Path) -> None:
     """Where the pictures do not lie beside the database, their folder is said."""
     data, elsewhere = build_v1(tmp_path / "data"), tmp_path / "pictures"
     elsewhere.mkdir()
 
     assert find(str(data), str(elsewhere)).images == str(elsewhere)
+    (data / "images").rmdir()
+    source = find(str(data))
+    assert find(source.database, source.images) == source
     with pytest.raises(NotALibrary, match="is no folder"):
         find(str(data), str(tmp_path / "nowhere"))
 
@@ -215,7 +226,9 @@ def test_what_a_killed_program_left_is_read(tmp_path: Path) -> None:
 
 
 HALF_DONE = """
-    db.execute("PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE")
+    db.pragma("cache_size", 1)
+    db.pragma("cache_spill", 1)
+    db.execute("BEGIN IMMEDIATE")
     db.execute("UPDATE models SET name = 'changed', type = hex(zeroblob(2000))")
 """
 
@@ -257,7 +270,7 @@ def test_a_copy_is_whole_while_the_old_program_writes(tmp_path: Path) -> None:
 
     def write() -> None:
         with closing(apsw.Connection(str(data / V1_NAME))) as db:
-            db.execute("PRAGMA wal_autocheckpoint = 50")
+            db.pragma("wal_autocheckpoint", 50)
             number = 0
             while not stop.wait(0.002):
                 number += 1
@@ -279,10 +292,12 @@ def test_a_copy_is_whole_while_the_old_program_writes(tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.path.exists(CHANGES_WITH_EVERY_READING), reason="no file here changes with every reading")
 def test_a_source_that_never_rests_is_given_up_with_a_cure(tmp_path: Path) -> None:
     """A database that is written to all the time is tried for some seconds; then it is said what to do."""
+    source = build_v1(tmp_path / "data", wal=False) / V1_NAME
+    source.with_name(f"{V1_NAME}-journal").symlink_to(CHANGES_WITH_EVERY_READING)
     waited: list[float] = []
 
     with pytest.raises(SourceBusy, match="stop the earlier Hikaze"):
-        copied(CHANGES_WITH_EVERY_READING, str(tmp_path), waited.append)
+        copied(str(source), str(tmp_path), waited.append)
     assert 5 < sum(waited) < 60
 
 

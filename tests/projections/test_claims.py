@@ -16,7 +16,7 @@ from hikaze.events.catalog import (
     RootAdded,
     RootCameOnline,
 )
-from hikaze.projections import library, models
+from hikaze.projections import claims, library, models
 
 HERE: list[Event] = [RootAdded(1, "/m", "model", "loras"), RootCameOnline(1, 1, 1)]
 OLD = ModelImported("a1", "Ink", "loras", 10, claimed=True, path="C:\\old\\Ink Ä.pt", created_at=1_700_000_000_000)
@@ -69,7 +69,7 @@ def test_a_claim_is_as_good_as_a_location(replay) -> None:
         (X.path, False, True),
         (Y.path, True, True),
     ]
-    assert models.unconfirmed(db) == [(X.path, (10, 5, 7))]
+    assert claims.count(db) == 1
 
 
 def test_a_model_from_an_earlier_library(replay) -> None:
@@ -83,22 +83,19 @@ def test_a_model_from_an_earlier_library(replay) -> None:
 
 
 @pytest.mark.parametrize(
-    ("history", "stands", "is_told"),
+    ("history", "is_told"),
     [
-        (DENIED, True, True),
-        # somebody took in what lies there: seen to, and told on
-        ([*DENIED, ModelImported("b2", "other", "loras", 10)], False, True),
-        ([ModelImported("b2", "other", "loras", 10), *DENIED], True, True),
-        ([*DENIED, LocationFound("a1", Y)], False, True),
-        ([*DENIED, LocationFound("a1", X)], False, False),
+        (DENIED, True),
+        ([*DENIED, ModelImported("b2", "other", "loras", 10)], True),
+        ([*DENIED, LocationFound("a1", Y)], True),
+        ([*DENIED, LocationFound("a1", X)], False),
     ],
 )
-def test_denied_claims(replay, history: list[Event], stands: bool, is_told: bool) -> None:
-    """A denied claim stands until the content turns up or somebody has imported the other; the model tells it on."""
+def test_denied_claims(replay, history: list[Event], is_told: bool) -> None:
+    """A model tells of what was denied, whatever comes of the file: unless its content was seen there after all."""
     db = replay([*HERE, OLD, CLAIMED, *history])
     denied = models.Denied("a1", X.path, "b2")
 
-    assert models.denied(db) == ([denied] if stands else [])
     assert models.denied_of(db, "a1") == ([denied] if is_told else [])
     found = library.whole(db, "a1")
     assert found is not None

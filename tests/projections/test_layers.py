@@ -30,7 +30,6 @@ from hikaze.events.log import EventLog
 from hikaze.projections import layers, library, models, pending, tags
 from hikaze.projections.layers import FIELDS, PRECEDENCE, effective, origins
 from hikaze.projections.library import Query
-from hikaze.projections.provided import sidecars_known
 from hikaze.projections.runner import Views, dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -266,19 +265,16 @@ def test_a_sidecar_disturbs_no_editor(replay) -> None:
 
 
 def test_a_sidecar_that_was_moved(replay) -> None:
-    """The same said by a sidecar of the same format elsewhere counts once; each path is known to have been read."""
+    """The same said by a sidecar of the same format elsewhere counts once; each file is known to have been read."""
     history = [
         ModelProvided("a1", beside("text", "/m/x.txt"), NOTES),
         ModelProvided("a1", beside("text", "/n/x.txt"), NOTES),
         ModelProvided("a1", beside("a1111", "/n/x.json"), NOTES),
-        PendingProvided(1, beside("text", "/n/x.txt"), NOTES),
     ]
-    db = replay([IMPORTED, FOUND, *history])
+    db = replay([IMPORTED, *history])
 
     assert [sidecar.path for sidecar, _ in models.provided(db, "a1")] == ["/n/x.json", "/n/x.txt"]
-    assert set(models.sidecars_read(db, "a1")) == {"/m/x.txt", "/n/x.txt", "/n/x.json"}
-    assert pending.sidecars_read(db, 1) == {"/n/x.txt": (10, 5)}
-    assert sidecars_known(db, ["/m/x.txt", "/n/x.txt", "/none"]) == {"/m/x.txt": (10, 5), "/n/x.txt": (10, 5)}
+    assert {path for (path,) in db.execute("SELECT path FROM model_provided")} == {"/m/x.txt", "/n/x.txt", "/n/x.json"}
 
 
 def test_a_sidecar_that_was_changed(replay) -> None:
@@ -297,7 +293,8 @@ def test_a_record_that_ended(replay) -> None:
     assert pending.provided_tags(db, 1) == {"t"}
 
     db = replay([FOUND, said, PendingImported(1, "a1", "imported")])
-    assert (pending.provided(db, 1), pending.provided_tags(db, 1), sidecars_known(db, ["/m/x"])) == ([], set(), {})
+    assert (pending.provided(db, 1), pending.provided_tags(db, 1)) == ([], set())
+    assert db.execute("SELECT count(*) FROM pending_provided").get == 0
 
 
 def test_a_search_looks_in_all_that_is_said(replay) -> None:
