@@ -192,7 +192,10 @@ PICTURE_EXTENSIONS = (".webp", ".png", ".jpeg", ".jpg", ".gif", ".avif")
 """The pictures we can show, the preferred ones first; in lower case."""
 
 UNTAKEN_EXTENSIONS = frozenset(
-    {".mp4", ".webm", ".mov", ".m4v", ".mkv", ".avi", ".wmv", ".flv", ".ogv", ".jxl", ".bmp", ".heic", ".heif"}
+    (
+        *(".mp4", ".webm", ".mov", ".m4v", ".mkv", ".avi", ".wmv", ".flv", ".ogv"),
+        *(".jxl", ".jp2", ".bmp", ".tif", ".tiff", ".heic"),
+    )
 )
 """What other managers show as a preview and we cannot: videos, and pictures that nothing here decodes."""
 

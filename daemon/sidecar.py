@@ -62,7 +62,7 @@ def parse(source: str, data: bytes, name: str) -> Provided | None:
     except _NoJson as problem:
         return _unreadable(source, str(problem), text)
     if not isinstance(fields, dict):
-        return _unreadable(source, "is no JSON object, as such a file is", text)
+        return _unreadable(source, "is no JSON object, as such a file is", "")
     return sidecar_ours.with_mark(source, fields, reader(fields, _stem(name, source)))
 
 
@@ -79,8 +79,8 @@ def decoded(data: bytes) -> str:
         encoding = "utf-16-be" if start[::2].count(0) > start[1::2].count(0) else "utf-16-le"
         return data.decode(encoding, "replace").replace("\0", "")
     text = data.decode("utf-8", "replace")
-    broken = text.count("\ufffd")
-    if broken * 2 > len(_BEYOND_ASCII.findall(text)):
+    part = text[:_TELLING]
+    if part.count("\ufffd") * 2 > len(part) - len(part.encode("ascii", "ignore")):
         text = _western(data)
     return text.replace("\0", "")
 
@@ -97,7 +97,7 @@ class _NoJson(Exception):
 
 
 def _json(text: str) -> object:
-    if text.count(",") + text.count("[") + text.count("{") > MAX_ENTRIES:
+    if _entries(text) > MAX_ENTRIES and _entries(_STRINGS.sub("", text)) > MAX_ENTRIES:
         raise _NoJson("lists more values than any such file does")
     try:
         return json.loads(text, strict=False, parse_constant=_no_number) if text.strip() else {}
@@ -107,6 +107,11 @@ def _json(text: str) -> object:
         raise _NoJson("has lists within lists deeper than any such file does") from error
     except ValueError as error:  # a number of more than 4300 digits
         raise _NoJson("has a number that is none") from error
+
+
+def _entries(text: str) -> int:
+    """Give at least as many as there are values in a JSON text; commas in its strings are counted with them."""
+    return text.count(",") + text.count("[") + text.count("{")
 
 
 def _no_number(_: str) -> None:
@@ -134,4 +139,5 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_BEYOND_ASCII = re.compile("[^\0-\x7f]")
+_STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TELLING = 1024**2  # characters in which it shows whether a text is UTF-8

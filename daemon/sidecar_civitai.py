@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from ..events.catalog import Provided
 from .names import stem
-from .sidecar_fields import Draft, Sheet, identifier_of, line_of, sha256_of
+from .sidecar_fields import Draft, Sheet
+from .sidecar_values import identifier_of, line_of, sha256_of
 
 _FACTS = {
     "status": "status",

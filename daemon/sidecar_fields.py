@@ -3,41 +3,24 @@
 What a field is not fit for is left out and named in `problem`; the other fields are taken none the less.
 """
 
-import math
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 from ..events.catalog import Prompts, Provided
 from . import cleantext
-
-MAX_LINE = 500
-"""The most characters of a name and of a fact."""
-
-MAX_WORD = 1_000
-"""The most characters of a trigger word."""
+from .sidecar_values import MAX_LINE_IN, is_nothing, line_of, number_of, plain, split_words, tag_of, texts_in, word_of
 
 MAX_WORDS = 500
 MAX_TAGS = 200
-MAX_TAG = 200
-"""The most characters of a tag, as `tagging.LONGEST`."""
-
 MAX_LINKS = 30
 
 MAX_FACTS = 80
-MAX_FACT_ITEMS = 30
 MAX_FACTS_TEXT = 16_000
 """The most characters of all facts together."""
 
-_MAX_DEPTH = 4
-_MAX_NUMBER = 2**53
 _MAX_COMPLAINTS = 5
-_MAX_ITEMS = 20_000
-_SHA256 = re.compile(r"(?:0x)?([0-9a-f]{64})", re.IGNORECASE)
+_MAX_SHEETS = 500
 _NO_BASE_MODEL = frozenset(("", "unknown", "other", "none", "null", "n/a", "undefined"))
-_SPACES = re.compile(r"\s+")
-_BRACKETS = {")": "(", "]": "[", "}": "{"}
 
 
 class Sheet:
@@ -69,16 +52,24 @@ class Sheet:
     def sheet(self, key: str) -> "Sheet":
         """Give a field that is an object."""
         value = self.raw(key)
-        if not isinstance(value, dict) and not _is_nothing(value):
+        if not isinstance(value, dict) and not is_nothing(value):
             self._complain(key)
         return Sheet(value, self._complaints, f"{self._path}{key}.")
+
+    def less(self, key: str, fields: Set[str]) -> "Sheet":
+        """Give the same without some fields of the object in a field."""
+        inner = self.raw(key)
+        if not isinstance(inner, dict):
+            return self
+        rest = {name: value for name, value in inner.items() if name not in fields}
+        return Sheet(self._fields | {key: rest}, self._complaints, self._path)
 
     def sheets(self, key: str) -> list["Sheet"]:
         """Give the objects in a field that is a list of them."""
         value = self.raw(key)
-        if not isinstance(value, list) and not _is_nothing(value):
+        if not isinstance(value, list) and not is_nothing(value):
             self._complain(key)
-        items = value[:_MAX_ITEMS] if isinstance(value, list) else []
+        items = value[:_MAX_SHEETS] if isinstance(value, list) else []
         return [Sheet(item, self._complaints, f"{self._path}{key}.") for item in items if isinstance(item, dict)]
 
     def text(self, *keys: str) -> str:
@@ -87,12 +78,12 @@ class Sheet:
 
     def line(self, *keys: str) -> str:
         """Give the first of some fields that says something, on one line."""
-        return line_of(self.text(*keys))
+        return line_of(next(filter(None, (self._text(key, MAX_LINE_IN) for key in keys)), ""))
 
     def number(self, key: str) -> int | float | None:
         """Give a number, also where it is written as text; None where there is none."""
         value = number_of(self.raw(key))
-        if value is None and not _is_nothing(self.raw(key)):
+        if value is None and not is_nothing(self.raw(key)):
             self._complain(key)
         return value
 
@@ -111,22 +102,22 @@ class Sheet:
         texts = self._texts(key)
         return [name for text in texts for name in text.split(",")] if isinstance(value, str) else texts
 
-    def _text(self, key: str) -> str:
+    def _text(self, key: str, most: int = cleantext.MAX_IN) -> str:
         value = self.raw(key)
         if isinstance(value, str):
-            return cleantext.clean(value, cleantext.MAX_IN).strip()
+            return cleantext.clean(value[:most], most).strip()
         if isinstance(value, int | float) and not isinstance(value, bool):
             return "" if number_of(value) is None else str(value)
         if isinstance(value, list):
             return "\n".join(self._texts(key))
-        if not _is_nothing(value):
+        if not is_nothing(value):
             self._complain(key)
         return ""
 
     def _texts(self, key: str) -> list[str]:
         value = self.raw(key)
-        texts = [text for given in _some(_texts_in(value, _MAX_DEPTH)) if (text := cleantext.clean(given).strip())]
-        if not texts and not _is_nothing(value):
+        texts = [text for given in _some(texts_in(value)) if (text := cleantext.clean(given).strip())]
+        if not texts and not is_nothing(value):
             self._complain(key)
         return texts
 
@@ -147,8 +138,8 @@ class Draft:
         self.favorite = False
         self.sha256 = ""
         self.complaints: list[str] = []
-        self._notes: list[str] = []
-        self._descriptions: list[str] = []
+        self._notes: dict[str, None] = {}
+        self._descriptions: dict[str, None] = {}
         self._links: list[str] = []
         self._words: list[str] = []
         self._tags: list[str] = []
@@ -160,11 +151,11 @@ class Draft:
 
     def note(self, *texts: str) -> None:
         """Add what its user wrote; a text that is there already is not added again."""
-        self._notes += (text for text in texts if text and text not in self._notes)
+        self._notes |= dict.fromkeys(filter(None, texts))
 
     def describe(self, *texts: str) -> None:
         """Add what its provider wrote; a text that is there already is not added again."""
-        self._descriptions += (text for text in texts if text and text not in self._descriptions)
+        self._descriptions |= dict.fromkeys(filter(None, texts))
 
     def link(self, *addresses: str) -> None:
         """Add links; what is no address in the web is left out."""
@@ -205,7 +196,7 @@ class Draft:
         notes, description = "\n\n".join(self._notes), "\n\n".join(self._descriptions)
         texts = {"notes": notes, "description": description, "positive": self.positive, "negative": self.negative}
         cut = [name for name, text in texts.items() if len(text) > cleantext.MAX_OUT]
-        words = list(dict.fromkeys(filter(None, map(_word_of, self._words))))
+        words = list(dict.fromkeys(filter(None, map(word_of, self._words))))
         tags = _distinct_tags(filter(None, map(tag_of, self._tags)))
         links = list(dict.fromkeys(self._links))
         cut += [
@@ -233,126 +224,6 @@ class Draft:
             facts=_within(self._facts),
             problem=_problem(self.complaints, cut),
         )
-
-
-def line_of(text: str) -> str:
-    """Give a text on one line of at most `MAX_LINE` characters."""
-    return cleantext.shortened(_SPACES.sub(" ", text).strip(), MAX_LINE)
-
-
-def _word_of(word: str) -> str:
-    word = _SPACES.sub(" ", word).strip()
-    return word if len(word) <= MAX_WORD else ""
-
-
-def tag_of(name: str) -> str:
-    """Give a tag's name as it is kept, nothing where none can be made of it."""
-    name = unicodedata.normalize("NFC", _SPACES.sub(" ", name).strip())
-    return name if len(name) <= MAX_TAG and not any(unicodedata.category(c) in ("Cc", "Cs") for c in name) else ""
-
-
-def sha256_of(value: object) -> str:
-    """Give a SHA-256 in lower case, nothing where it is none."""
-    found = _SHA256.fullmatch(value.strip()) if isinstance(value, str) else None
-    return found.group(1).lower() if found else ""
-
-
-def number_of(value: object) -> int | float | None:
-    """Give a finite number, also where it is written as text; None where it is none, or one nobody means."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, str):
-        text = value.strip()
-        if len(text) > 40 or not text.isascii():
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            return None
-    if not math.isfinite(value) or abs(value) > _MAX_NUMBER:
-        return None
-    return int(value) if value == int(value) and not isinstance(value, int) else value
-
-
-def identifier_of(value: object) -> int | None:
-    """Give a provider's number of something, which is whole and above 0."""
-    number = number_of(value)
-    return number if isinstance(number, int) and number > 0 else None
-
-
-def split_words(text: str, *separators: str) -> list[str]:
-    """Split a text at its line ends, at `separators` and at the commas that stand in no brackets."""
-    for separator in separators:
-        text = text.replace(separator, "\n")
-    return [word for line in text.split("\n") for part in _split_at_commas(line) if (word := part.strip())]
-
-
-def _split_at_commas(text: str) -> Iterator[str]:
-    if "," not in text:
-        yield text
-        return
-    inside = _bracketed(text)
-    start, depth = 0, 0
-    for at, letter in enumerate(text):
-        depth += inside.get(at, 0)
-        if letter == "," and depth == 0:
-            yield text[start:at]
-            start = at + 1
-    yield text[start:]
-
-
-def _bracketed(text: str) -> dict[int, int]:
-    """Give where a pair of brackets opens (1) and closes (-1); one that has no other is no bracket but a face."""
-    opened: dict[str, list[int]] = {opening: [] for opening in _BRACKETS.values()}
-    pairs: dict[int, int] = {}
-    for at, letter in enumerate(text):
-        if letter in opened:
-            opened[letter].append(at)
-        elif letter in _BRACKETS and opened[_BRACKETS[letter]]:
-            pairs[opened[_BRACKETS[letter]].pop()] = 1
-            pairs[at] = -1
-    return pairs
-
-
-def plain(value: object, depth: int = _MAX_DEPTH) -> Any:
-    """Give a value as a fact: clean, with no more than some items in it, None where nothing is left."""
-    if isinstance(value, str):
-        return line_of(cleantext.clean(value, MAX_LINE * 4)) or None
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        return number_of(value)
-    if depth == 0:
-        return None
-    if isinstance(value, list):
-        items = (plain(item, depth - 1) for item in value[:MAX_FACT_ITEMS])
-        return [item for item in items if item is not None] or None
-    if isinstance(value, dict):
-        pairs = ((line_of(cleantext.clean(str(key), 100)), plain(part, depth - 1)) for key, part in _first(value))
-        return {key: part for key, part in pairs if key and part is not None} or None
-    return None
-
-
-def _first(value: dict[Any, Any]) -> list[tuple[Any, Any]]:
-    return list(value.items())[:MAX_FACT_ITEMS] if len(value) <= _MAX_ITEMS else []
-
-
-def _is_nothing(value: object) -> bool:
-    return value is None or value is False or value in ("", "{}", "[]", [], {}) or (value == 0)
-
-
-def _texts_in(value: object, depth: int) -> Iterator[str]:
-    """Give the texts in a value that should be a list of texts, whatever it is."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        if number_of(value) is not None:
-            yield str(value)
-    elif isinstance(value, dict):
-        yield from _texts_in(next((value[key] for key in ("word", "name", "tag") if key in value), None), 0)
-    elif isinstance(value, list) and depth:
-        for item in value[:_MAX_ITEMS]:
-            yield from _texts_in(item, depth - 1)
 
 
 def _distinct_tags(names: Iterable[str]) -> list[str]:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from ..events.catalog import Provided
 from .sidecar_civitai import link_page, mark_nsfw, take_hashes, take_prompts, take_version
-from .sidecar_fields import Draft, Sheet, sha256_of
+from .sidecar_fields import Draft, Sheet
+from .sidecar_values import sha256_of
 
 _MAX_TIPS = 10_000
 
@@ -28,7 +29,10 @@ _TIPS = ("strength_min", "strength_max", "strength_range", "strength", "clip_str
 
 
 def read_lora_manager(fields: dict[str, object], file_stem: str) -> Provided:
-    """Give what a `.metadata.json` of ComfyUI-Lora-Manager says; what Civitai said stands in it whole."""
+    """Give what a `.metadata.json` of ComfyUI-Lora-Manager says; what Civitai said stands in it whole, too.
+
+    Its user may have changed tags and description since they were copied from there, so that those count no more.
+    """
     draft = Draft()
     sheet = draft.sheet(fields)
     draft.name = sheet.line("model_name")
@@ -36,14 +40,16 @@ def read_lora_manager(fields: dict[str, object], file_stem: str) -> Provided:
     draft.favorite = sheet.flag("favorite")
     draft.sha256 = sha256_of(sheet.raw("sha256"))
     draft.trigger(sheet.words("trainedWords"))
-    draft.tag(sheet.names("tags"))
+    tags, description = sheet.names("tags"), sheet.text("modelDescription")
+    draft.tag(tags)
     draft.base_model(sheet.line("base_model"))
+    draft.describe(description)
     draft.link(sheet.line("hf_url"))
     _take_usage_tips(draft, sheet)
     draft.fact("sub_type", sheet.line("sub_type", "model_type"))
     draft.facts(sheet, _LORA_MANAGER_FACTS)
-    draft.describe(sheet.text("modelDescription"))
-    civitai = sheet.sheet("civitai")
+    copied = {name for name, copy in (("tags", tags), ("description", description)) if copy}
+    civitai = sheet.sheet("civitai").less("model", copied)
     take_version(draft, civitai, file_stem)
     take_prompts(draft, civitai.sheets("customImages"))
     return draft.provided()

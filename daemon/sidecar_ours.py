@@ -11,7 +11,8 @@ import msgspec
 from ..events.catalog import Prompts, Provided
 from . import exportmark, exporttext
 from .exportmark import Mark, Moment
-from .sidecar_fields import Draft, identifier_of, sha256_of
+from .sidecar_fields import Draft
+from .sidecar_values import identifier_of, sha256_of
 
 EXPORTED = "exported"
 """The fact that holds how far the library was that wrote the file; only of one that nobody changed since."""

@@ -11,7 +11,8 @@ import re
 
 from ..events.catalog import Provided
 from .sidecar_civitai import link_page
-from .sidecar_fields import Draft, sha256_of
+from .sidecar_fields import Draft
+from .sidecar_values import sha256_of
 
 # What only these programs call so, spaces included.
 _A1111_OWN = frozenset(

@@ -22,6 +22,9 @@ YOUNG_NS = 1_000_000_000  # a file that changed within this may be written to st
 BROKEN_NS = 3_000_000_000  # one that makes no sense is waited for so long: perhaps its other half is yet to come
 BYTES_AT_ONCE = 64 << 20  # of sidecars that are read for one answer
 
+_FIRST_NS, _LAST_NS = -(1 << 63), (1 << 63) - 1  # what the log's tables hold; a file's time may lie beyond 2262
+_PICTURES = frozenset({"jxl", "bmp", "heic", "heif"})
+
 Print = tuple[str, int, int]
 """The source of a sidecar, its size and its mtime in ns."""
 
@@ -189,17 +192,22 @@ class _Look:
             return
         for name in self._listed.untaken_previews(asked.name):
             preview = self._as_it_is(os.path.join(self._folder, name), PREVIEW)
-            if preview is not None and (PREVIEW, preview.size, preview.mtime_ns) not in asked.known:
+            if preview is None or (PREVIEW, preview.size, preview.mtime_ns) in asked.known:
+                continue
+            if asked.patient and self._is_younger(preview, YOUNG_NS):
+                found.soon = True  # a picture may be on its way as well
+            else:
                 found.told.append((preview, Provided(problem=_untaken(name))))
 
 
 def _untaken(name: str) -> str:
-    what = "JPEG XL" if extension(name) == ".jxl" else f"{extension(name)[1:].upper()}"
-    return f"a preview of this kind ({what}) is not taken; put a PNG, JPEG or WebP picture of the same name beside it"
+    kind = extension(name)[1:]
+    what = f"a {kind} picture" if kind in _PICTURES else "a video preview"
+    return f"{what} is not taken; put a PNG, JPEG or WebP picture of the same name beside the model"
 
 
 def _sidecar(path: str, source: str, seen: os.stat_result) -> Sidecar:
-    return Sidecar(to_text(path), source, seen.st_size, seen.st_mtime_ns)
+    return Sidecar(to_text(path), source, seen.st_size, max(_FIRST_NS, min(seen.st_mtime_ns, _LAST_NS)))
 
 
 def _read(path: str, sidecar: Sidecar) -> tuple[Sidecar, Provided | None] | None:

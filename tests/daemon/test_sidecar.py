@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hikaze.daemon import cleantext, sidecar, sidecar_fields, tagging
+from hikaze.daemon import cleantext, sidecar, sidecar_fields, sidecar_values, tagging
 from hikaze.events.catalog import ModelProvided, Provided, Sidecar
 from hikaze.events.codec import Codec
 from hypothesis import given
@@ -62,7 +62,20 @@ VALUES = st.recursive(
                 "\ud800",
                 "\0",
             ),
-            *(10**30, -1, 0, "Unknown", "true", "(((", ")))", "1e999", [[[[["deep"]]]]], {"word": "w"}, {"name": {}}),
+            *(
+                10**30,
+                10**4000,
+                -1,
+                0,
+                "Unknown",
+                "true",
+                "(((",
+                ")))",
+                "1e999",
+                [[[[["deep"]]]]],
+                {"word": "w"},
+                {"name": {}},
+            ),
         ]
     ),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
@@ -77,16 +90,16 @@ def bounded(provided: Provided) -> None:
     assert codec.decoder(("model-provided", 1))(codec.encode(event)) == event
     texts = (provided.notes, provided.description, provided.prompts.positive, provided.prompts.negative)
     assert all(len(text) <= cleantext.MAX_OUT and text == cleantext.visible(text) for text in texts)
-    assert len(provided.name) <= sidecar_fields.MAX_LINE
+    assert len(provided.name) <= sidecar_values.MAX_LINE
     assert "\n" not in provided.name + provided.problem
     assert len(provided.trigger_words) <= sidecar_fields.MAX_WORDS
-    assert all(0 < len(word) <= sidecar_fields.MAX_WORD and word == word.strip() for word in provided.trigger_words)
+    assert all(0 < len(word) <= sidecar_values.MAX_WORD and word == word.strip() for word in provided.trigger_words)
     assert len(provided.tags) <= sidecar_fields.MAX_TAGS
     assert all(tagging.clean(tag) == tag for tag in provided.tags)
     assert len({tag.casefold() for tag in provided.tags}) == len(provided.tags)
     assert len(provided.links) <= sidecar_fields.MAX_LINKS
     assert all(cleantext.web_address(link) == link for link in provided.links)
-    assert provided.sha256 == "" or sidecar_fields.sha256_of(provided.sha256) == provided.sha256
+    assert provided.sha256 == "" or sidecar_values.sha256_of(provided.sha256) == provided.sha256
     assert len(msgspec.json.encode(provided.facts)) < 8 * sidecar_fields.MAX_FACTS_TEXT
     assert not any(map(cleantext.is_html, (*texts, provided.name, *provided.trigger_words, *provided.tags)))
 
@@ -166,7 +179,7 @@ def test_a_file_that_is_too_large(source: str):
 @pytest.mark.parametrize("source", sidecar.SOURCES)
 @pytest.mark.parametrize("data", [b"", b"{}", b" \n", b"\xef\xbb\xbf{}\r\n"])
 def test_a_file_that_says_nothing(source: str, data: bytes):
-    """An empty file, and one of `{}` as it is written where a provider knows nothing, say nothing and are no problem."""
+    """An empty file, and one of `{}` as programs write it of what they do not know, say nothing and are no problem."""
     said = "" if source != "text" or b"{" not in data else "{}"
 
     assert sidecar.parse(source, data, NAMES[source]) == (None if source == "a1111" else Provided(notes=said))
@@ -179,6 +192,13 @@ def test_loose_json():
     assert sidecar.parse("lora-manager", text.encode(), "foo.metadata.json") == Provided(
         notes="one\n\ttwo", tags=("a",)
     )
+
+
+def test_commas_in_texts_are_no_values():
+    """A file with a picture's whole workflow in a string is long, and lists little."""
+    said = {"notes": "mine", "civitai": {"images": [{"meta": {"comfy": '{"a\\\\": [1, 2], ' * 200_000}}]}}
+
+    assert sidecar.parse("lora-manager", json.dumps(said).encode(), "foo.metadata.json") == Provided(notes="mine")
 
 
 def test_one_bad_field_loses_no_other():
@@ -208,7 +228,7 @@ def test_too_much_of_everything():
     assert provided.problem == "has more than can be kept of: notes, trigger words, tags"
     assert provided.tags[-1] == "tag 199"
     assert provided.trigger_words[-1] == "word 499"
-    assert len(provided.facts["stats"]) == sidecar_fields.MAX_FACT_ITEMS
+    assert len(provided.facts["stats"]) == sidecar_values.MAX_FACT_ITEMS
 
 
 def test_a_source_nobody_knows():
