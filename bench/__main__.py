@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from . import appending, changing, hashing, killing, looking, paging, pictures, rebuilding, resting, storming
+from . import appending, changing, hashing, killing, looking, migrating, paging, pictures, rebuilding, resting, storming
 from .desk import Desk
 from .measure import Row
 
@@ -24,6 +24,7 @@ BENCHES: Mapping[str, Callable[[Desk], Iterator[Row]]] = {
     "scan": looking.rows,
     "pages": paging.rows,
     "rest": resting.rows,
+    "migrate": migrating.rows,
     # The last two change the large library.
     "kill": killing.rows,
     "overflow": storming.overflow,

@@ -13,6 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from hikaze.daemon import client as program
+from hikaze.daemon.instance import Running
+
 from .library import TYPE, Library, put_file
 from .taken import is_stopped
 
@@ -83,6 +86,10 @@ class Daemon(AbstractContextManager["Daemon"]):
     def client(self) -> "Client":
         """Connect to it."""
         return Client(self._socket)
+
+    def program(self) -> program.Client:
+        """Give the client of `hikazed` itself, for writes and for the live stream."""
+        return program.Client(Running(url="", socket=self._socket, token="", pid=self.pid, data="", version=""))
 
 
 class Client(AbstractContextManager["Client"]):

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 from hikaze.daemon.pictures import METHOD, QUALITIES, write_tiers
-from PIL import Image
 
 from .desk import Desk
 from .measure import Row, seconds, side_by_side, times_the_floor_at_most
+from .stock import some_picture
 
 TIMES = 5
 SIZE = (1024, 1536)
@@ -20,7 +20,7 @@ def rows(desk: Desk) -> Iterator[Row]:
     desk.tell("tiers: high alone, all three, two pictures at once, in turn")
     folder = desk.folder("pictures")
     paths = [os.path.join(folder, f"{number}.png") for number in range(2)]
-    picture = _picture()
+    picture = some_picture(SIZE)
     for path in paths:
         picture.save(path)
     with ThreadPoolExecutor(2) as pool:
@@ -52,19 +52,3 @@ def rows(desk: Desk) -> Iterator[Row]:
 
 def _make(path: str) -> None:
     write_tiers(path, lambda tier: f"{path}.{tier}.webp")
-
-
-def _picture() -> Image.Image:
-    """Make a picture with smooth parts, edges and grain, as generated ones have."""
-    width, height = SIZE
-    smooth = Image.merge(
-        "RGB",
-        (
-            Image.linear_gradient("L").resize(SIZE),
-            Image.radial_gradient("L").resize(SIZE),
-            Image.linear_gradient("L").rotate(90).resize(SIZE),
-        ),
-    )
-    edges = Image.effect_noise((width // 32, height // 32), 90).resize(SIZE, Image.Resampling.NEAREST)
-    grain = Image.effect_noise(SIZE, 20)
-    return Image.blend(Image.blend(smooth, edges.convert("RGB"), 0.35), grain.convert("RGB"), 0.2)
