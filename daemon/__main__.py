@@ -24,6 +24,8 @@ HANDLERS = {
     "models": ("commands", "models"),
     "show": ("commands", "show"),
     "tag": ("commands", "tag"),
+    "migrate": ("commands_migrate", "migrate"),
+    "export": ("commands_export", "export"),
     "log": ("commands", "log"),
     "rebuild": ("commands_upkeep", "rebuild"),
     "check": ("commands_upkeep", "check_library"),
@@ -33,6 +35,7 @@ HANDLERS = {
 """The module and function of each command; it takes a `commands.Desk` and gives the exit code. `run` is here."""
 
 STRATEGIES = ("merge", "override", "ignore", "delete")
+EXPORT_FORMATS = ("lora-manager", "civitai-info", "a1111", "stability-matrix", "swarm", "text")
 ORDERS = tuple(sign + name for name in ("name", "added", "size", "changed") for sign in ("", "-"))
 
 if TYPE_CHECKING:
@@ -119,11 +122,13 @@ def parser() -> argparse.ArgumentParser:
     _add_talking(commands, "stop", "stop the daemon, and wait until it has stopped")
     _add_talking(commands, "status", "show how the daemon and the library are")
     _add_talking(commands, "scan", "look at all watched folders now")
-    _add_limit(_add_talking(commands, "pending", "list the pending models, newest first"), "models")
+    _add_pending(commands)
     _add_import(commands)
     _add_models(commands)
     _add_show(commands)
     _add_tag(commands)
+    _add_migrate(commands)
+    _add_export(commands)
     _add_log(commands)
     _add_alone(commands, "check", "look over log, read tables and pictures, beside a running daemon or without one")
     _add_alone(commands, "rebuild", "build the read tables anew from the log, while no daemon runs")
@@ -149,6 +154,12 @@ def _add_run(commands: "_Commands") -> None:
         "--listen", metavar="HOST:PORT", type=_address, help="address for browsers (default: 127.0.0.1:8790; :0: any)"
     )
     _add_socket(run)
+
+
+def _add_pending(commands: "_Commands") -> None:
+    command = _add_talking(commands, "pending", "list the pending models, newest first, or show all about one")
+    command.add_argument("id", metavar="ID", nargs="?", type=_positive, help="a pending model, as the list shows it")
+    _add_limit(command, "models")
 
 
 def _add_import(commands: "_Commands") -> None:
@@ -189,6 +200,29 @@ def _add_tag(commands: "_Commands") -> None:
     command.add_argument("model", metavar="MODEL", nargs="?", type=_text, help=_MODEL)
     for option, what in (("--add", "put tags on the model"), ("--remove", "take tags off the model")):
         command.add_argument(option, metavar="NAME", nargs="+", action="extend", type=_text, help=what)
+
+
+def _add_migrate(commands: "_Commands") -> None:
+    about = "bring the library of an earlier Hikaze along; nothing of it is changed, and nothing comes twice"
+    command = _add_talking(commands, "migrate", about)
+    command.add_argument("source", metavar="SOURCE", nargs="?", help="its data folder, or its database")
+    command.add_argument("--images", metavar="DIR", help="the folder of its pictures (default: images beside it)")
+    command.add_argument("--cancel", action="store_true", help="end what is being brought along; what came stays")
+
+
+def _add_export(commands: "_Commands") -> None:
+    about = "write what is known of models beside their files, in a format that other managers read"
+    command = _add_talking(commands, "export", about)
+    command.add_argument("models", metavar="MODEL", nargs="*", type=_text, help=_MODEL)
+    command.add_argument("--all", action="store_true", help="export every model whose file is here")
+    command.add_argument(
+        "--format", metavar="FORMAT", required=True, choices=EXPORT_FORMATS, help=", ".join(EXPORT_FORMATS)
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="replace files that lie there; each is kept as NAME.bak-1 and so on"
+    )
+    command.add_argument("--pictures", action="store_true", help="write the cover, too, where no preview lies")
+    command.add_argument("--dry-run", action="store_true", help="write nothing, and tell what would be written")
 
 
 def _add_log(commands: "_Commands") -> None:
@@ -299,6 +333,10 @@ def _check_together(top: argparse.ArgumentParser, args: argparse.Namespace) -> N
     match args.command:
         case "import" if args.all == bool(args.ids):
             top.error("import needs the ids of pending models, or --all")
+        case "migrate" if args.cancel == bool(args.source):
+            top.error("migrate needs the earlier library's data folder, or --cancel")
+        case "export" if args.all == bool(args.models):
+            top.error("export needs models, or --all")
         case "tag" if args.model is None and (args.add or args.remove):
             top.error("tag needs the model whose tags to change; put it first: hikazed tag MODEL --add NAME")
         case "check" | "rebuild" | "backup" | "restore" if args.socket is not None:

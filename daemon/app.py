@@ -23,6 +23,7 @@ from . import comfyui, dismissing, exchange, roots
 from .access import Codes
 from .config import Config, ConfigError
 from .disks import Disks
+from .export import Exporter
 from .far import FarDisks
 from .folders import Plan, folders_of, refuse_network_folder
 from .gallery import Gallery
@@ -32,6 +33,9 @@ from .ingest import STEPS, Busy, Step, Tools
 from .instance import DataLock, InstanceError, Running, announce, load_secrets, prepare, withdraw
 from .library import Library
 from .listen import CannotStart, is_same_user, is_trusted, listen
+from .migration import Migration
+from .migrationlook import Lookout
+from .migrationrows import Rows
 from .notify import Notifier
 from .observer import Observer
 from .patience import Pool
@@ -150,16 +154,20 @@ async def _serve(
             await asyncio.to_thread(_recover_images, services)
             await services.importer.recover()
             await dismissing.recover(library, config.data)
+            await services.migration.recover()
         await listen(config, services, stack)
         places = [platformdirs.user_config_dir("hikaze", appauthor=False), config.data]
         running = _running(config, services)
         services.notes += [("other programs may not find this daemon", cure) for cure in announce(running, places)]
         stack.callback(withdraw, running, places)
+        stack.push_async_callback(services.exporter.close)
         if not library.newer and library.damage is None:
             services.observer.start()
             stack.push_async_callback(services.observer.close)
             services.importer.start()
             stack.push_async_callback(services.importer.close)
+            services.migration.start()
+            stack.push_async_callback(services.migration.close)
         if notifier.watchdog_seconds is not None:
             pinging = asyncio.create_task(_ping(notifier, notifier.watchdog_seconds))
             stack.callback(pinging.cancel)
@@ -189,17 +197,24 @@ def _build(
     store, busy, known = ImageStore(config.data), Busy(), load_secrets(config.data)
     gallery = Gallery(library, store, busy, disks)
     order = plan.order_with(roots.every(library.db))
+    observer = Observer(library, busy, gallery.take_companions, disks=disks, pictures=gallery)
+
+    async def bring_along(number: int) -> None:
+        await gallery.take_companion(number)
+        await observer.read_beside(number)
+
     tools = Tools(
         library,
         store,
         busy,
         config.data,
         lambda type_: order.get(type_, ()),
-        gallery.take_companion,
+        bring_along,
         disks.answers,
     )
-    observer = Observer(library, busy, gallery.take_companions, disks=disks)
     importer = Importer(tools, observer.look_again, observer.compare_with_known, steps)
+    lookout = Lookout(library, disks, observer)
+    rows = Rows(library, store, busy, lookout, observer.writing_at)
     return Services(
         version=version("hikaze"),
         data=config.data,
@@ -209,6 +224,8 @@ def _build(
         tools=tools,
         importer=importer,
         observer=observer,
+        migration=Migration(library, config.data, rows, lookout, observer.confirm_claims),
+        exporter=Exporter(library, store, disks.answers),
         secrets=known,
         codes=Codes(),
         may_connect=is_same_user,

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..events.pathtext import shown, to_text
 from ..projections.text import tag_key
+from . import facts
 from .client import PAGE, Client, ClientError, NoDaemon, Refused, Stream, find
 from .config import ConfigError
 from .instance import InstanceError
@@ -147,6 +148,8 @@ _NOUNS = {"models": "model", "tags": "tag", "images": "picture", "locations": "f
 
 def _counted(counts: Mapping[str, int]) -> Iterator[str]:
     for name, count in counts.items():
+        if name == "unconfirmed" and not count:
+            continue  # nothing came from an earlier library, or all of it is hashed
         yield number(count, _NOUNS[name]) if name in _NOUNS else f"{count:,} {name}"
 
 
@@ -223,7 +226,9 @@ def report(progress: Progress, task: Mapping[str, Any], text: str = "", key: str
 
 
 def pending(desk: Desk) -> int:
-    """List the pending models, newest first."""
+    """List the pending models, newest first, or show all that is known of one."""
+    if desk.args.id is not None:
+        return _show_pending(desk, desk.args.id)
     path = "/api/migration/pending_models"
     if desk.json:
         return _give_page(desk, path, ())
@@ -246,6 +251,15 @@ def pending(desk: Desk) -> int:
             for each in items
         ),
     )
+    return 0
+
+
+def _show_pending(desk: Desk, number_: int) -> int:
+    known = desk.client.get("/api/migration/pending_model", [("id", str(number_))])
+    if desk.json:
+        desk.screen.json(known)
+    else:
+        _tell(desk, facts.of_pending(known))
     return 0
 
 
@@ -321,36 +335,14 @@ def show(desk: Desk) -> int:
     if desk.json:
         desk.screen.json(model)
         return 0
-    for title, value in _facts(model):
-        for position, line in enumerate(str(value).split("\n")):
-            desk.screen.line(f"{title if position == 0 else '':<12}{line}".rstrip())
+    _tell(desk, facts.of_model(model))
     return 0
 
 
-def _facts(model: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    yield "name", model["name"]
-    yield "type", model["type"]
-    yield "sha256", model["sha256"]
-    yield "size", f"{size(model['size_bytes'])} ({model['size_bytes']:,} bytes)"
-    yield "added", moment(model["created_at"])
-    yield "state", model["state"]
-    for place in model["locations"]:
-        yield place["state"], place["path"]
-    optional = (
-        ("favorite", "yes" if model.get("favorite") else ""),
-        ("tags", ", ".join(model["tags"])),
-        ("words", ", ".join(model["trigger_words"])),
-        ("about", model["description"]),
-        ("links", model["community_links"]),
-        ("prompt", model["prompts"]["positive"]),
-        ("negative", model["prompts"]["negative"]),
-        ("pictures", ", ".join(model["images"])),
-        ("cover", model["cover"]),
-    )
-    yield from ((title, value) for title, value in optional if value not in ("", None))
-    scalars = ((key, value) for key, value in model["header"].items() if isinstance(value, (str, int, float)))
-    for key, value in scalars:
-        yield "header", f"{key}: {value}"
+def _tell(desk: Desk, told: facts.Facts) -> None:
+    for title, value in told:
+        for position, line in enumerate(str(value).split("\n")):
+            desk.screen.line(f"{title if position == 0 else '':<12}{line}".rstrip())
 
 
 def whole_model(desk: Desk, wanted: str) -> Any:

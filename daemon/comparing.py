@@ -84,6 +84,10 @@ class Comparing:
             self._sizes.add(known.size)
             self._wake.set()
 
+    def is_at_work(self) -> bool:
+        """Tell whether files wait to be compared, or one is compared just now; from any thread."""
+        return bool(self._to_confirm)
+
     def compare_all(self) -> None:
         """Compare all pending models of a model's size; what was to be compared once may be known to nobody now."""
         self._sizes |= models.sizes(self._library.db)
@@ -120,7 +124,8 @@ class Comparing:
             if hashed is None or hashed[0] != fingerprint or models.get(self._library.db, hashed[1]):
                 self._to_confirm[to_path(text)] = fingerprint
 
-    def _remember(self, path: str, hashed: Hashed) -> None:
+    def remember(self, path: str, hashed: Hashed) -> None:
+        """Keep the hash of a file, so that it is not hashed again for a new model of its size."""
         if len(self._hashed) >= HASHES_KEPT:
             self._hashed.pop(next(iter(self._hashed)))
         fingerprint = (hashed.size, hashed.mtime_ns, rooting.signed(hashed.ino))
@@ -143,7 +148,7 @@ class Comparing:
             self._to_confirm.pop(path, None)
             self._at.look_again([path])
             return
-        self._remember(path, hashed)
+        self.remember(path, hashed)
         async with self._at.writing_at(path):
             try:
                 sighting = await self._disks.sighted(self._presence.roots, path, hashed)

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 
-from . import companions, looking
+from . import companions, looking, sidecarlook
 from . import roots as rooting
 from .grounds import Absent
-from .hashing import Hashed, hash_file
+from .hashing import Hashed, hash_file, unheard
 from .listing import Listing
 from .looking import AsKnown, Fingerprint, Looked
 from .names import Folder, being_downloaded
@@ -19,6 +19,7 @@ from .polling import Polling
 from .rootcheck import Identity, identify, is_network
 from .roots import Root
 from .scan import Known, Look, look
+from .sidecarlook import Asked, Beside
 from .sightings import Sighting
 from .watch import Hint, Shortage, Watcher
 
@@ -165,6 +166,24 @@ class Disks:
         """Copy a picture of at most `most` bytes to a new file, as `companions.copy` does."""
         await asyncio.to_thread(companions.copy, path, to, most)
 
+    # Sidecars
+
+    async def beside(
+        self,
+        places: Sequence[tuple[str, Sequence[Asked]]],
+        *,
+        lane: str = NEAR,  # noqa: ARG002 - here all lie in one
+    ) -> dict[str, list[Beside]]:
+        """Give what lies beside some model files, as `sidecarlook.beside` does; left out are folders that are silent.
+
+        All of them belong to roots in one lane; who waits for that of this machine does not wait long for others.
+        """
+        return await asyncio.to_thread(sidecarlook.beside, self._folders, places)
+
+    async def owners_of(self, folder: str, names: Sequence[str]) -> dict[str, str | None]:
+        """Give the models in a folder that some of its files belong to, as `sidecarlook.owners` does."""
+        return await asyncio.to_thread(sidecarlook.owners, self._folders, folder, names)
+
     # Files
 
     async def look_at_files(self, roots: Sequence[Root], files: Sequence[tuple[str, bool]]) -> list[Looked]:
@@ -183,9 +202,9 @@ class Disks:
         """Give those of some paths at which nothing lies, in roots that are proven present after the look."""
         return await asyncio.to_thread(looking.really_gone, roots, paths, busy)
 
-    async def hash_file(self, path: str, stop: Event) -> Hashed:
+    async def hash_file(self, path: str, stop: Event, progress: Callable[[int], None] = unheard) -> Hashed:
         """Hash a file, as `hashing.hash_file` does."""
-        return await asyncio.to_thread(hash_file, path, stop=stop)
+        return await asyncio.to_thread(hash_file, path, progress=progress, stop=stop)
 
     async def sighted(self, roots: Sequence[Root], path: str, hashed: Hashed) -> Sighting | None:
         """Look at a hashed file once more; None where it is not, or no more, what was hashed."""

@@ -126,7 +126,7 @@ def _must_be_at(actual: int, expected: int | None) -> None:
 
 
 def _changes(patch: PendingPatch, known: models.Model | pending.Pending) -> dict[str, Any]:
-    """Give the fields of a patch that differ from what is known."""
+    """Give the fields of a patch that differ from what people see, or that so far only a sidecar says so."""
     wanted: dict[str, Any] = {}
     if patch.name is not UNSET:
         wanted["name"] = clean_name(patch.name)
@@ -148,11 +148,21 @@ def _changes(patch: PendingPatch, known: models.Model | pending.Pending) -> dict
     return {
         field: value
         for field, value in wanted.items()
-        if value != (current[field] if field in current else getattr(known.texts, field))
+        if (value != current[field] if field in current else _is_new(value, known, field))
     }
 
 
+def _is_new(value: Any, known: models.Model | pending.Pending, field: str) -> bool:
+    """Tell whether a text is to be written: it is another, or is somebody's now, so that no sidecar changes it."""
+    seen = getattr(known.texts, field)
+    return value != seen or (seen != getattr(known.own, field) and field not in known.given)
+
+
 def _favorite(patch: ModelPatch, known: models.Model) -> dict[str, Any]:
-    if patch.favorite is UNSET or patch.favorite == known.favorite:
+    if patch.favorite is UNSET or (patch.favorite == known.favorite and not _is_told_favorite(known)):
         return {}
     return {"favorite": patch.favorite}
+
+
+def _is_told_favorite(known: models.Model) -> bool:
+    return known.favorite and "favorite" not in known.given

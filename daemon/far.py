@@ -12,20 +12,21 @@ from threading import Event
 from typing import Any, TypeVar
 
 from ..events.pathtext import shown, to_text
-from . import looking, mounts
+from . import looking, mounts, sidecarlook
 from . import roots as rooting
 from .disks import NEAR, Disks, NoAnswer
 from .farcall import no_answer
 from .farmounts import Resolver, far_points
 from .farplace import Place
 from .grounds import Absent
-from .hashing import Hashed
+from .hashing import Hashed, unheard
 from .looking import AsKnown, Fingerprint, Looked
 from .mounts import Mount
 from .polling import Polling
 from .rootcheck import Identity
 from .roots import Root
 from .scan import Known, Look, look
+from .sidecarlook import Asked, Beside
 from .sightings import Sighting
 from .watch import Hint, Watcher
 
@@ -263,6 +264,32 @@ class FarDisks(Disks):
         else:
             await self._ask(point, "copy_picture", path, to, most)
 
+    # Sidecars
+
+    async def beside(
+        self, places: Sequence[tuple[str, Sequence[Asked]]], *, lane: str = NEAR
+    ) -> dict[str, list[Beside]]:
+        """Give what lies beside some model files; left out are folders that are silent. Raises where `lane` is."""
+        found: dict[str, list[Beside]] = {}
+        for point, those in (await self._sorted(places, lambda place: place[0])).items():
+            if point == NEAR:
+                is_far = _is_far(Resolver(self._far)) if self._far else None
+                found |= await asyncio.to_thread(sidecarlook.beside, self._folders, those, is_far=is_far)
+                continue
+            try:
+                found |= await self._ask(point, "beside", list(those), patient=point == lane)
+            except NoAnswer:
+                if point == lane:
+                    raise
+        return found
+
+    async def owners_of(self, folder: str, names: Sequence[str]) -> dict[str, str | None]:
+        """Give the models in a folder that some of its files belong to."""
+        (point,) = await self._sorted([folder], str)
+        if point == NEAR:
+            return await super().owners_of(folder, names)
+        return await self._ask(point, "owners_of", folder, list(names), patient=False)
+
     # Files
 
     async def look_at_files(self, roots: Sequence[Root], files: Sequence[tuple[str, bool]]) -> list[Looked]:
@@ -320,10 +347,10 @@ class FarDisks(Disks):
                     raise
         return found
 
-    async def hash_file(self, path: str, stop: Event) -> Hashed:
-        """Hash a file."""
+    async def hash_file(self, path: str, stop: Event, progress: Callable[[int], None] = unheard) -> Hashed:
+        """Hash a file; on a far file system nothing is heard of the progress."""
         (point,) = await self._sorted([path], str)
-        return await (super().hash_file(path, stop) if point == NEAR else self._ask(point, "hash_file", path))
+        return await (super().hash_file(path, stop, progress) if point == NEAR else self._ask(point, "hash_file", path))
 
     async def sighted(self, roots: Sequence[Root], path: str, hashed: Hashed) -> Sighting | None:
         """Look at a hashed file once more; None where it is not, or no more, what was hashed."""

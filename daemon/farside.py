@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from . import companions, farwire, looking
+from . import companions, farwire, looking, sidecarlook
 from .farwire import Beat, Done, Message, Order, Refused, Told
 from .grounds import Absent
 from .hashing import Hashed, ReadingStopped, hash_file
@@ -25,6 +25,7 @@ from .names import Folder, being_downloaded, is_model_name
 from .rootcheck import Identity, identify
 from .roots import Root
 from .scan import Known, Look, StoppedError, look, stat_file
+from .sidecarlook import Asked, Beside
 from .sightings import Sighting
 from .watch import Hint, Watcher
 
@@ -223,6 +224,15 @@ class Far:
     def copy_picture(self, _work: Work, path: str, to: str, most: int) -> None:
         """Copy a picture to a new file on the daemon's own disk."""
         companions.copy(path, to, most)
+
+    def beside(self, work: Work, places: Sequence[tuple[str, Sequence[Asked]]]) -> dict[str, list[Beside]]:
+        """Give what lies beside some model files."""
+        steps = [(folder, work.each(asked)) for folder, asked in places]
+        return sidecarlook.beside(self._folders, work.each(steps))
+
+    def owners_of(self, _work: Work, folder: str, names: Sequence[str]) -> dict[str, str | None]:
+        """Give the models in a folder that some of its files belong to."""
+        return sidecarlook.owners(self._folders, folder, names)
 
     def watch(self, _work: Work, folder: str, shown_as: str | None) -> None:
         """Watch a folder: what is changed there through this machine need not wait for the next look."""

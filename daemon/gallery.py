@@ -9,18 +9,20 @@ from dataclasses import dataclass
 import apsw
 
 from ..events.catalog import ImageAdded, ImageRemoved, PendingPictured
-from ..events.pathtext import to_path
+from ..events.pathtext import to_path, to_text
 from ..events.writer import Decision, Unwritable, Written
 from ..projections import images, models, pending
 from .busy import Busy
 from .disks import Disks, NoAnswer
 from .edits import NotFound
-from .hashing import ReadingStopped
+from .hashing import ReadingStopped, hash_file
 from .imagestore import ImageStore
 from .library import Library
+from .looking import Fingerprint
 from .pictures import MAX_BYTES, Picture, PictureRefused, inspect, write_tiers
 from .sightings import of_model, of_pending
 
+TAKEN_KEPT = 20_000  # pending models of whose pictures it is remembered which file they came from, some 5 MiB
 AT_ONCE = 2  # encoding takes a core, and up to 400 MiB for the largest picture that is taken
 
 
@@ -33,6 +35,14 @@ class _Asked:
     request: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """A picture's file: what it is, and its SHA-256 in hexadecimal."""
+
+    picture: Picture
+    digest: str
+
+
 class Gallery:
     """Brings pictures to models and pending models, and takes them away."""
 
@@ -43,6 +53,7 @@ class Gallery:
         self._busy = busy
         self._encoders = asyncio.Semaphore(AT_ONCE)
         self._disks = disks or Disks()
+        self._taken_from: dict[int, tuple[str, Fingerprint | None]] = {}
         self._looked: set[int] = set()  # pending models whose folder was listed: new pictures in it bring hints
 
     async def add(
@@ -56,23 +67,46 @@ class Gallery:
             if models.get(self._library.db, sha256) is None:
                 raise NotFound(f"there is no model {sha256[:12]}; import it first")
             async with self._encoders:
-                picture = await asyncio.to_thread(self._make, token)
+                original = await asyncio.to_thread(self._make, token)
             async with self._busy.alone_with(sha256):
-                return await self._append(sha256, token, picture, _Asked(actor, key, request))
+                return await self._append(sha256, token, original, _Asked(actor, key, request))
         finally:
             await asyncio.to_thread(self.store.discard, token)
 
-    def _make(self, token: str) -> Picture:
-        original = self.store.incoming(token)
-        picture = inspect(original)
-        write_tiers(original, lambda tier: self.store.staged(token, tier))
-        return picture
+    async def take_first(self, sha256: str, picture: str) -> None:
+        """Make a picture that lies beside a model's file the model's first, if it never had one."""
+        if not self._is_pictureless(sha256):
+            return
+        token = self.store.new_token()
+        try:
+            await self._disks.copy_picture(picture, self.store.incoming(token), MAX_BYTES)
+            async with self._encoders:
+                original = await asyncio.to_thread(self._make, token)
+            async with self._busy.alone_with(sha256):
+                await self._library.caught_up()
+                if self._is_pictureless(sha256):
+                    await self._append(sha256, token, original, _Asked("watcher"))
+        except (PictureRefused, ReadingStopped, OSError):
+            return  # as of a pending model
+        finally:
+            await asyncio.to_thread(self.store.discard, token)
 
-    async def _append(self, sha256: str, token: str, picture: Picture, asked: _Asked) -> tuple[int, Written]:
+    def _is_pictureless(self, sha256: str) -> bool:
+        db = self._library.db
+        return models.get(db, sha256) is not None and images.next_sequence(db, sha256) == 0
+
+    def _make(self, token: str) -> _Original:
+        original = _inspected(self.store.incoming(token))
+        write_tiers(self.store.incoming(token), lambda tier: self.store.staged(token, tier))
+        return original
+
+    async def _append(self, sha256: str, token: str, original: _Original, asked: _Asked) -> tuple[int, Written]:
         await self._library.caught_up()
         seq = images.next_sequence(self._library.db, sha256)
         await asyncio.to_thread(self.store.promote, token, sha256, seq)
-        added = ImageAdded(sha256, seq, picture.format, picture.width, picture.height, picture.texts)
+        picture = original.picture
+        shape = picture.format, picture.width, picture.height
+        added = ImageAdded(sha256, seq, *shape, picture.texts, original.digest)
         try:
             written = await self._write(lambda _db: Decision([of_model(sha256, added)], seq), asked)
         except Unwritable:
@@ -118,16 +152,10 @@ class Gallery:
         try:
             if pending.get(self._library.db, number) is None:
                 raise _no_pending(number)
-            original = self.store.incoming(token)
             async with self._encoders:
-                picture = await asyncio.to_thread(inspect, original)
+                original = await asyncio.to_thread(_inspected, self.store.incoming(token))
             async with self._alone_with_pending(number):
-                return await self._keep(
-                    number,
-                    picture,
-                    lambda: self.store.keep_pending(number, picture.extension, original),
-                    _Asked(actor, key, request),
-                )
+                return await self._keep(number, token, original, _Asked(actor, key, request))
         finally:
             await asyncio.to_thread(self.store.discard, token)
 
@@ -144,10 +172,19 @@ class Gallery:
                 pictures = await self._disks.pictures_beside(folder, names)
             except NoAnswer:
                 continue  # when it answers, all is looked at again
-            for found, picture in zip(there, pictures, strict=True):
-                self._looked.add(found.id)
-                if picture is not None:
-                    await self._take(found.id, picture)
+            await self._take_all(zip([found.id for found in there], pictures, strict=True))
+
+    async def _take_all(self, pictures: Iterable[tuple[int, str | None]]) -> None:
+        """Keep what lies beside pending models, as many pictures at once as are encoded at once."""
+        waiting = iter(pictures)
+
+        async def take_those_that_wait() -> None:
+            for number, path in waiting:
+                self._looked.add(number)
+                if path is not None:
+                    await self._take(number, path)
+
+        await asyncio.gather(*(take_those_that_wait() for _ in range(AT_ONCE)))
 
     async def take_companion(self, number: int) -> None:
         """Keep the picture that lies beside a pending model, if there is one and it has none yet.
@@ -174,44 +211,67 @@ class Gallery:
             self.store.drop_pending(number)
         return found if found is not None and found.picture is None and found.state == "waiting" else None
 
+    async def renew(self, path: str, picture: str) -> None:
+        """Take the picture that lies beside a pending model's file anew, if it has changed.
+
+        Only where the one that it has came so, too: what a person gave is that person's.
+        """
+        found = pending.at_path(self._library.db, to_text(path))
+        if found is None or not _may_be_renewed(found):
+            return
+        async with self._alone_with_pending(found.id):
+            now = pending.get(self._library.db, found.id)
+            if now is not None and _may_be_renewed(now) and await self._has_changed(now.id, picture):
+                await self._take_in(now.id, picture, instead_of=now.picture_original)
+
+    async def _has_changed(self, number: int, picture: str) -> bool:
+        """Tell whether a picture is not known to be what a pending model's was taken from."""
+        return await self._print_of(picture) != self._taken_from.get(number)
+
+    async def _print_of(self, picture: str) -> tuple[str, Fingerprint | None]:
+        return picture, (await self._disks.fingerprints([picture])).get(picture)
+
     async def _take(self, number: int, path: str) -> None:
         async with self._alone_with_pending(number):
-            if self._without_picture(number) is None:
-                return
-            token = self.store.new_token()
-            try:
-                # Copied first: what is looked at is what is kept, whatever becomes of the file meanwhile.
-                await self._disks.copy_picture(path, self.store.incoming(token), MAX_BYTES)
-                async with self._encoders:
-                    picture = await asyncio.to_thread(inspect, self.store.incoming(token))
-                await self._keep(
-                    number,
-                    picture,
-                    lambda: self.store.keep_pending(number, picture.extension, self.store.incoming(token)),
-                    _Asked("watcher"),
-                    is_companion=True,
-                )
-            except (PictureRefused, ReadingStopped, NotFound, OSError):
-                return  # no picture then: what lies beside a model by chance is nobody's fault
-            finally:
-                await asyncio.to_thread(self.store.discard, token)
+            if self._without_picture(number) is not None:
+                await self._take_in(number, path)
+
+    async def _take_in(self, number: int, path: str, *, instead_of: str = "") -> None:
+        """Keep a picture from beside a pending model, unless it is the one whose digest is `instead_of`."""
+        token = self.store.new_token()
+        try:
+            before = await self._print_of(path)
+            # Copied first: what is looked at is what is kept, whatever becomes of the file meanwhile.
+            await self._disks.copy_picture(path, self.store.incoming(token), MAX_BYTES)
+            async with self._encoders:
+                original = await asyncio.to_thread(_inspected, self.store.incoming(token))
+            if original.digest != instead_of:
+                await self._keep(number, token, original, _Asked("watcher"), is_companion=True)
+            self._taken_from[number] = before
+            while len(self._taken_from) > TAKEN_KEPT:
+                self._taken_from.pop(next(iter(self._taken_from)))
+        except (PictureRefused, ReadingStopped, NotFound, OSError):
+            return  # no picture then: what lies beside a model by chance is nobody's fault
+        finally:
+            await asyncio.to_thread(self.store.discard, token)
 
     def _alone_with_pending(self, number: int) -> contextlib.AbstractAsyncContextManager[None]:
         return self._busy.alone_with(f"pending/{number}")
 
     async def _keep(
-        self, number: int, picture: Picture, keep: Callable[[], None], asked: _Asked, *, is_companion: bool = False
+        self, number: int, token: str, original: _Original, asked: _Asked, *, is_companion: bool = False
     ) -> Written:
-        """Keep an original and tell the log; afterwards there is no other than the one that the log has."""
-        origin = "companion" if is_companion else "person"
-        event = PendingPictured(number, picture.extension, origin, picture.width, picture.height, picture.texts)
+        """Keep the original under `token` and tell the log; afterwards there is none but the one that the log has."""
+        origin, picture = "companion" if is_companion else "person", original.picture
+        shape = picture.width, picture.height
+        event = PendingPictured(number, picture.extension, origin, *shape, picture.texts, original.digest)
 
         def decide(db: apsw.Connection) -> Decision:
             if pending.get(db, number) is None:
                 raise _no_pending(number)
             return Decision([of_pending(number, event)])
 
-        await asyncio.to_thread(keep)
+        await asyncio.to_thread(self.store.keep_pending, number, picture.extension, self.store.incoming(token))
         try:
             written = await self._write(decide, asked)
         except NotFound:
@@ -223,6 +283,14 @@ class Gallery:
 
     async def _write(self, decide: Callable[[apsw.Connection], Decision], asked: _Asked) -> Written:
         return await self._library.write(decide, actor=asked.actor, key=asked.key, request=asked.request)
+
+
+def _inspected(path: str) -> _Original:
+    return _Original(inspect(path), hash_file(path, read_ahead=False).sha256)
+
+
+def _may_be_renewed(found: pending.Pending) -> bool:
+    return found.picture_origin == "companion" and found.state == "waiting"
 
 
 def _no_pending(number: int) -> NotFound:

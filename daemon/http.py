@@ -18,6 +18,8 @@ from ..projections.runner import is_torn
 from .access import Policy, check, read_head, security_headers
 from .edits import NotFound, Refused, Stale
 from .importer import AlreadyQueued, NoSuchPending
+from .legacy import NotALibrary, SourceBusy
+from .migration import AnotherUnderWay, MigrationFailed
 from .pictures import PictureRefused
 from .services import Services
 from .tagging import BadTag, NoSuchTag
@@ -88,9 +90,9 @@ class Route:
 
 _STATUS_OF: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
     ((NotFound, NoSuchPending, NoSuchTag), 404),
-    ((AlreadyQueued,), 409),
+    ((AlreadyQueued, AnotherUnderWay, SourceBusy), 409),
     ((Stale, WrongVersion), 412),
-    ((Refused, BadTag, BadCursor, PictureRefused, KeyReused), 422),
+    ((Refused, BadTag, BadCursor, PictureRefused, KeyReused, NotALibrary, MigrationFailed), 422),
     ((NewerLog, Unwritable, LogError, TrashUnavailable), 503),
 )
 

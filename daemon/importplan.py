@@ -36,10 +36,13 @@ from ..events.catalog import (
 )
 from ..events.record import New
 from ..projections import imports, models, pending, tags
+from ..projections.layers import FIELDS, is_own
 from ..projections.models import Model
 from ..projections.pending import Pending
+from .carrying import said_beside
 from .pictures import Picture
-from .sightings import of_files, of_model, of_pending, of_trash, recognised
+from .sightings import of_files, of_model, of_pending, of_sidecars_of_model, of_trash, recognised
+from .uniting import united
 
 STATUS_OF: dict[Strategy, Status] = {
     "merge": "merged",
@@ -145,7 +148,9 @@ def facts_of(db: apsw.Connection, done: Done) -> list[New]:
         if subject.picture_position != done.picture_at:
             raise PictureChanged
         events += [of_model(planned.model, event) for event in _words(db, done, subject)]
-        events += [of_model(planned.model, event) for event in _picture(done)]
+        said = said_beside(db, subject.id, planned.model)
+        events += [of_sidecars_of_model(planned.model, event) for event in said]
+        events += [of_model(planned.model, event) for event in _picture(done, subject)]
     if done.placed is not None:
         events.append(of_files(planned.model, LocationFound(planned.model, done.placed)))
     if planned.trash is not None:
@@ -159,30 +164,47 @@ def facts_of(db: apsw.Connection, done: Done) -> list[New]:
 
 
 def _words(db: apsw.Connection, done: Done, subject: Pending) -> list[Event]:
-    """Give the events that bring names, texts and tags of the pending model to the model."""
+    """Give the events that bring name, texts and tags of the pending model, as people gave them, to the model."""
     planned, known = done.planned, models.get(db, done.planned.model)
     type_ = type_of(planned.status, done.type, subject, known)
-    have, come = tags.of_model(db, planned.model), tags.of_pending(db, subject.id)
-    new = [ModelTagged(planned.model, tag) for tag in come if tag not in have]
+    tagged = _tags(db, planned, subject)
     if known is None:
-        return [_born(planned, subject, type_), *new]
-    if planned.status == "overridden":
-        fields = _differing(known.texts, _filled(subject.texts, known.texts))
-        if "name" in subject.given and subject.name != known.name:
-            fields["name"] = subject.name
-        if type_ != known.type:
-            fields["type"] = type_
-        old = [ModelUntagged(planned.model, tag) for tag in have if come and tag not in come]
-    else:
-        fields, old = _differing(known.texts, _filled(known.texts, subject.texts)), []
-    edited = [ModelEdited(planned.model, Changes(**fields))] if fields else []
-    return [*edited, *old, *new]
+        return [_born(planned, subject, type_), *tagged]
+    fields = _overriding(known, subject, type_) if planned.status == "overridden" else _merging(known, subject)
+    return [*([ModelEdited(planned.model, Changes(**fields))] if fields else []), *tagged]
+
+
+def _overriding(known: Model, subject: Pending, type_: str) -> dict[str, Any]:
+    fields = _differing(known.own, _filled(subject.own, known.own))
+    if "name" in subject.given and subject.name != known.name:
+        fields["name"] = subject.name
+    if type_ != known.type:
+        fields["type"] = type_
+    return fields
+
+
+def _merging(known: Model, subject: Pending) -> dict[str, Any]:
+    if subject.legacy:
+        return _differing(known.own, united(known.own, subject.own, subject.legacy))
+    return _differing(known.own, _filled(known.own, subject.own))
+
+
+def _tags(db: apsw.Connection, planned: ImportPlanned, subject: Pending) -> list[Event]:
+    """Give the tags that come off the model, and those that people put on the pending model.
+
+    Tags that nobody but a sidecar put there take none off.
+    """
+    have, come = tags.origins_of_model(db, planned.model), tags.origins_of_pending(db, subject.id)
+    replaces = planned.status == "overridden" and "user" in come.values()
+    off = [tag for tag in have if replaces and tag not in come]
+    on = [tag for tag, origin in come.items() if origin == "user" and have.get(tag) != "user"]
+    return [*(ModelUntagged(planned.model, tag) for tag in off), *(ModelTagged(planned.model, tag) for tag in on)]
 
 
 def _born(planned: ImportPlanned, subject: Pending, type_: str) -> ModelImported:
-    return ModelImported(
-        planned.model, subject.name, type_, planned.file.size, subject.texts, planned.header, subject.id
-    )
+    emptied = tuple(field for field in FIELDS if field in subject.given and not is_own(subject.own, set(), field))
+    size, header = planned.file.size, planned.header
+    return ModelImported(planned.model, subject.name, type_, size, subject.own, header, subject.id, given=emptied)
 
 
 def _filled(first: Texts, second: Texts) -> Texts:
@@ -200,11 +222,12 @@ def _differing(before: Texts, after: Texts) -> dict[str, Any]:
     return {name: value for name, value in fields if value != getattr(before, name)}
 
 
-def _picture(done: Done) -> list[Event]:
+def _picture(done: Done, subject: Pending) -> list[Event]:
     picture, model = done.picture, done.planned.model
     if picture is None:
         return []
-    added = ImageAdded(model, done.sequence, picture.format, picture.width, picture.height, picture.texts)
+    shape = picture.format, picture.width, picture.height
+    added = ImageAdded(model, done.sequence, *shape, picture.texts, subject.picture_original)
     return [added, CoverChosen(model, done.sequence)] if done.planned.status == "overridden" else [added]
 
 

@@ -63,6 +63,7 @@ class Tools:
     data: str
     order: Callable[[str], Sequence[str]]
     take_picture: Callable[[int], Awaitable[None]]
+    """Takes what lies beside a pending model's file: its picture, and what its sidecars say."""
     answers: Callable[[str], bool] = lambda _path: True
     """Whether the file system of a path answers, as far as is known without touching it."""
 
@@ -215,6 +216,8 @@ async def make_pictures(tools: Tools, job: Job) -> None:
     if subject is None or subject.picture is None:
         return
     job.picture_at = subject.picture_position
+    if job.planned.status == "merged" and _has_picture(tools.library.db, job.planned.model, subject):
+        return
     original = tools.store.pending_path(job.pending, subject.picture)
     job.token = tools.store.new_token()
     try:
@@ -411,11 +414,14 @@ def _header_of(path: str) -> dict[str, Any]:
 
 
 def _lies_elsewhere(known: Sequence[Location], roots: Sequence[Root], besides: str) -> bool:
-    """Tell whether a file of the model is really there, in a root that is: what is one too many goes to the trash."""
+    """Tell whether a file of the model is really there, in a root that is: what is one too many goes to the trash.
+
+    One that nobody has hashed, as an earlier library alone tells of it, is none.
+    """
     online = {root.id for root in roots if not root.offline}
     mine = _seen_or_none(to_path(besides))
     for there in known:
-        if there.lost or there.root not in online or there.path == besides:
+        if there.lost or there.claimed or there.root not in online or there.path == besides:
             continue
         seen = _seen_or_none(to_path(there.path))
         if _is_the_file(seen, there.file()) and not _leads_to(to_path(there.path), seen, to_path(besides), mine):
@@ -463,6 +469,11 @@ def _make_tiers(store: ImageStore, original: str, token: str) -> Picture:
     picture = inspect(original)
     write_tiers(original, lambda tier: store.staged(token, tier))
     return picture
+
+
+def _has_picture(db: apsw.Connection, model: str, subject: Pending) -> bool:
+    """Tell whether the model has the pending picture already: an earlier library had it of both."""
+    return bool(subject.picture_original) and images.has_original(db, model, subject.picture_original)
 
 
 def _discard_picture(tools: Tools, job: Job) -> None:

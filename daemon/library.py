@@ -31,7 +31,7 @@ from ..events.writer import Decide, Decision, Writer, Written
 from ..projections.runner import Progress, Views, reader
 from .inspection import Inspection
 
-NEWS_KEPT = 10_000  # events kept in memory for the live streams; who is further behind reads the log
+NEWS_KEPT = 1_000  # events kept in memory for the live streams, each 1 to 10 KB; who is further behind reads the log
 ROOM = 1 << 20  # bytes that must fit on the disk before a library that found it full is written again
 LONG_WAL = 256 << 20  # bytes: our own readers are done in seconds and let none grow that far
 READERS = 4  # threads for searches that take long: more than cores, so that a slow one holds up no other
@@ -195,6 +195,13 @@ class Library:
     async def events(self, after: int, limit: int) -> list[Message]:
         """Give events of the log behind a position, oldest first, as the API shows them."""
         return await asyncio.to_thread(self._read_log, after, limit)
+
+    async def holds(self, position: int, event: str) -> bool:
+        """Tell whether the log has an event of this id (hexadecimal) at a position."""
+        if position > self.news.head:
+            return False
+        found = await self.events(position - 1, 1)
+        return bool(found) and (found[0]["position"], found[0]["id"]) == (position, event)
 
     def _read_log(self, after: int, limit: int) -> list[Message]:
         events = self._log.reader()

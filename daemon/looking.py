@@ -289,14 +289,18 @@ def moved_here(db: apsw.Connection, found: Sequence[Seen], root: Root) -> set[st
 
 
 def known_as_they_are(db: apsw.Connection, found: Sequence[Seen]) -> set[str]:
-    """Give the paths of those files that are known as they are, by this path or another: nothing lacks in them."""
+    """Give the paths of those files that are known as they are, by this path or another: nothing lacks in them.
+
+    Not those of which an earlier library tells alone: it may have found them half downloaded.
+    """
     prints = ((one.path, (rooting.signed(one.ino), one.size, one.mtime_ns)) for one in found)
     return {path for path, print_ in prints if db.execute(_KNOWN_AS_IT_IS, print_).get}
 
 
-_KNOWN_AS_IT_IS = " UNION ALL ".join(
-    f"SELECT 1 FROM {table} WHERE ino = ?1 AND size_bytes = ?2 AND mtime_ns = ?3"  # noqa: S608
-    for table in ("locations", "pending_import", "pending_away")
+_KNOWN_AS_IT_IS = (
+    "SELECT 1 FROM locations WHERE ino = ?1 AND size_bytes = ?2 AND mtime_ns = ?3 AND NOT claimed"
+    " UNION ALL SELECT 1 FROM pending_import WHERE ino = ?1 AND size_bytes = ?2 AND mtime_ns = ?3"
+    " UNION ALL SELECT 1 FROM pending_away WHERE ino = ?1 AND size_bytes = ?2 AND mtime_ns = ?3"
 )
 
 
@@ -344,12 +348,15 @@ def _ground(folder: str, found: dict[str, tuple[str, int] | None]) -> tuple[str,
 
 
 def recorded(db: apsw.Connection, missing: Sequence[Absent]) -> dict[str, Recorded]:
-    """Give what the read tables tell of the devices of missing files, by path."""
+    """Give what the read tables tell of the devices of missing files, by path.
+
+    Nothing is told of a file that nobody has seen: an earlier library told of it while its root was away.
+    """
     found: dict[str, Recorded] = {}
     beside: dict[tuple[int, int], set[str]] = {}
     for absent in missing:
         row = db.execute(_DEVICE_AT, (to_text(absent.path),)).fetchone()
-        if row is None:
+        if row is None or not row[0]:
             continue
         key = absent.root, row[0]
         if key not in beside:

@@ -21,12 +21,13 @@ import apsw
 from ..events.catalog import File
 from ..events.pathtext import shown, to_path, to_text
 from ..events.writer import Decision, Unwritable
-from ..projections import models
+from ..projections import models, pending
 from . import looking, mounts, telling
 from . import roots as rooting
 from .backlog import Backlog
 from .busy import Busy
 from .chunks import chunks
+from .claiming import Claims
 from .comparing import Comparing, as_at_rest
 from .disks import NEAR, Disks, NoAnswer
 from .library import Library
@@ -37,9 +38,11 @@ from .names import PICTURE_EXTENSIONS, extension, is_model_name
 from .pauses import Clocks, pause, read_clocks
 from .picturing import Picturing
 from .presence import Presence, Watched
+from .reading import Pictures, Reading
 from .roots import Root
 from .scan import Look, StoppedError
 from .settle import Settling, Waiting
+from .sidecarlook import may_belong
 from .sightings import Outcome, Sighting, as_outcome, break_off, lose, see
 from .storms import Storms
 from .telling import Trouble
@@ -93,6 +96,7 @@ class Observer:
         *,
         hint_source: Callable[[Callable[[Hint], None]], Watcher] = Watcher,
         disks: Disks | None = None,
+        pictures: Pictures | None = None,
         clock: Callable[[], float] = time.monotonic,
         clocks: Callable[[], Clocks] = read_clocks,
         unwritable_s: tuple[float, float] = UNWRITABLE_S,
@@ -100,6 +104,7 @@ class Observer:
         """Observe for a library; `busy` names the paths that imports work on, `take_pictures` gets pending ids.
 
         All looks go through `disks`; left out, they are this machine's own, watched by what `hint_source` makes.
+        `pictures` takes those that lie beside models; without it none are taken.
         """
         self._library = library
         self._busy = busy
@@ -121,7 +126,19 @@ class Observer:
         self._unreadable: dict[int, list[tuple[str, str]]] = {}
         self._stopping = threading.Event()
         self._picturing = Picturing(library, take_pictures)
+        self._reading = Reading(library, self._disks, self._presence, self._is_finding, pictures, clock)
         self._comparing = Comparing(library, self._disks, self._presence, busy, self, self._stopping)
+        self._claims = Claims(
+            library,
+            self._disks,
+            self._presence,
+            busy,
+            self,
+            self._stopping,
+            is_comparing=self._comparing.is_at_work,
+            remember=self._comparing.remember,
+            clock=clock,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._last_look = -math.inf
         self._problem: str | None = None
@@ -136,6 +153,9 @@ class Observer:
         self._begin("lanes", self._follow_lanes)
         self._begin("pictures", self._picturing.follow)
         self._begin("confirm", self._comparing.follow)
+        self._begin("claims", self._claims.follow)
+        self._begin("beside-news", self._reading.follow_news)
+        self._begin("beside-pictures", self._reading.follow_pictures)
         self._begin_lane(self._lanes[NEAR])
 
     def _begin(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -144,6 +164,7 @@ class Observer:
     def _begin_lane(self, lane: _Lane) -> None:
         self._begin(f"hints-{lane.name}", lambda: self._follow_hints(lane))
         self._begin(f"roots-{lane.name}", lambda: self._follow_roots(lane))
+        self._begin(f"beside-{lane.name}", lambda: self._reading.follow(lane.name))
 
     async def close(self) -> None:
         """Stop watching; a file that is being hashed or a folder that is being listed is given up."""
@@ -201,9 +222,24 @@ class Observer:
         """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
         self._comparing.compare_with(sha256)
 
+    def confirm_claims(self) -> None:
+        """Have the files hashed of which an earlier library tells, and compare others with what it says there is."""
+        self._comparing.compare_all()
+        self._claims.confirm()
+
+    async def read_beside(self, number: int) -> None:
+        """Read now what lies beside a pending model's file, which is about to go elsewhere."""
+        found = pending.get(self._library.db, number)
+        if found is not None and found.state == "waiting":
+            await self._reading.read_now(to_path(found.path))
+
     def writing_at(self, path: str) -> asyncio.Lock:
         """Give the lock under which what lies at a path is looked at and written down."""
         return self._lane_of(rooting.of_path(self._presence.roots, path)).writing
+
+    def _is_finding(self) -> bool:
+        """Tell whether files are being found just now."""
+        return any(lane.backlog or lane.scanning.locked() or lane.writing.locked() for lane in self._lanes.values())
 
     def _lane_of(self, root: Root | None) -> _Lane:
         return self._lane_named(NEAR if root is None else self._disks.lane(root))
@@ -252,9 +288,14 @@ class Observer:
         """Tell how changes in a root are seen; None while it is away."""
         return self._presence.watched(root)
 
+    async def check_roots(self) -> None:
+        """See now which roots are here."""
+        for came in await asyncio.gather(*(self._presence.check(lane) for lane in await self._presence.lanes())):
+            self._came(came)  # nobody else is given them again
+
     async def scan(self) -> Scanned:
         """Look at all roots now, and take in what has come to rest."""
-        await asyncio.gather(*(self._presence.check(lane) for lane in await self._presence.lanes()))
+        await self.check_roots()
         total, gone, astray = Scanned(), list[str](), list[str]()
         online = self._presence.online()
         for done, root in enumerate(online):
@@ -274,6 +315,7 @@ class Observer:
             astray += found.astray
         total.outcome.join(await self._leave(astray))
         total.outcome.join(await self._believe_losses(gone))  # last: what is gone may have come to another root
+        self._reading.look_at_all()
         return total
 
     # Hints --------------------------------------------------------------------------------------------
@@ -313,6 +355,7 @@ class Observer:
                 self._lose_below(hint.path)
             case "lost":
                 self._picturing.came(root)
+                self._reading.came(root)
                 self._storms.dropped_hints(root.id, self._clock())
                 self._look_soon(root, hint.path)
         lane.wake.set()
@@ -394,7 +437,8 @@ class Observer:
         await self._others_arrived([*others, *no_files])  # a link to a folder may have a model's name
 
     async def _others_arrived(self, paths: list[str]) -> None:
-        """Files that are no models: a picture may belong to one; a link to a folder is followed by a look."""
+        """Files that are no models: they may belong to one; a link to a folder is followed by a look."""
+        self._reading.changed(path for path in paths if may_belong(os.path.basename(path)))
         pictures = [path for path in paths if extension(path) in PICTURE_EXTENSIONS]
         if pictures:
             self._picturing.look_in([os.path.dirname(path) for path in pictures])
@@ -488,6 +532,8 @@ class Observer:
         self._picturing.look_for(outcome.found)
         at_rest = {sighting.file.path: as_at_rest(sighting) for sighting in sightings}
         self._comparing.ask({to_path(path): at_rest[path] for path in outcome.confirm})
+        if outcome.claimed:
+            self._claims.confirm()
         return outcome
 
     async def _believe_losses(self, paths: Sequence[str]) -> Outcome:
@@ -552,6 +598,7 @@ class Observer:
             moved = await self._library.with_reader(looking.moved_here, chunk, root)
             total.join(await self._take_in(lane, [(one.path, one.path in moved) for one in chunk]))
         await self._picturing.looked(root)
+        self._reading.looked(root)
         return total
 
     async def _follow_links(self, root: Root, found: Look, *, whole: bool) -> None:
@@ -642,13 +689,19 @@ class Observer:
             lane.check.clear()
             came = await self._presence.check(lane.name)
             await self._take_in_roots(lane)
-            for root in came:
-                self._look_soon(root, None)
-                self._picturing.came(root)
-                self._comparing.came(root)
+            self._came(came)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROOTS_EVERY_S):
                     await lane.check.wait()
+
+    def _came(self, roots: Sequence[Root]) -> None:
+        """Roots are here that were away, or were in doubt: look at them, and at what waited for them."""
+        for root in roots:
+            self._look_soon(root, None)
+            self._picturing.came(root)
+            self._reading.came(root)
+            self._comparing.came(root)
+            self._claims.confirm()
 
     async def _take_in_roots(self, lane: _Lane) -> None:
         """Tell who must know which roots of a lane are away, or here for the first time, and look where it is due."""

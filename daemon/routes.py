@@ -1,6 +1,14 @@
 """The route table: everything the API answers, in one list."""
 
-from . import routes_images, routes_models, routes_pending, routes_system, shapes
+from . import (
+    routes_export,
+    routes_images,
+    routes_migration,
+    routes_models,
+    routes_pending,
+    routes_system,
+    shapes,
+)
 from .http import DEFAULT_LIMIT, MAX_LIMIT, Param, Route
 from .openapi import describe
 
@@ -233,6 +241,38 @@ _ALL: tuple[Route, ...] = (
         routes_pending.cancel_imports,
         "Cancel the imports that wait",
         answers={200: shapes.ImportsCancelled},
+    ),
+    Route(
+        "POST",
+        "/api/migration/migrate_legacy_db",
+        routes_migration.migrate,
+        "Bring the library of an earlier Hikaze along, and answer when that is done; nothing of it is changed",
+        body=shapes.MigrateBody,
+        answers={200: shapes.Migrated},
+        problems=(409,),
+    ),
+    Route(
+        "DELETE",
+        "/api/migration/migrate_legacy_db",
+        routes_migration.cancel_migration,
+        "Cancel the migration that is under way; what came along stays",
+        answers={200: shapes.MigrationCancelled},
+    ),
+    Route(
+        "POST",
+        "/api/export",
+        routes_export.export,
+        "Write what is known of models beside their files, in another manager's format",
+        body=shapes.ExportBody,
+        answers={200: shapes.Exported},
+        problems=(404, 409),
+    ),
+    Route(
+        "DELETE",
+        "/api/export",
+        routes_export.cancel_export,
+        "Cancel the export that is under way; what is written stays",
+        answers={200: shapes.ExportCancelled},
     ),
     Route(
         "POST",

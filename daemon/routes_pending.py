@@ -37,15 +37,20 @@ async def _whole(services: Services, number_: int) -> dict[str, Any]:
     if card is None or found is None:
         raise ApiError(404, f"there is no pending model {number_}; list them with `hikazed pending`")
     tensors = await _tensors_of(services, to_path(found.path))
-    return card | {
-        "description": found.texts.description,
-        "community_links": found.texts.community_links,
-        "prompts": {"positive": found.texts.prompts.positive, "negative": found.texts.prompts.negative},
-        "trigger_words": found.texts.trigger_words,
-        "header": found.header,
-        "tensors": tensors,
-        "version": found.version,
-    }
+    said = library.layered(found.own, found.given, pending.provided(db, number_))
+    return (
+        card
+        | said
+        | {
+            "description": found.texts.description,
+            "community_links": found.texts.community_links,
+            "prompts": {"positive": found.texts.prompts.positive, "negative": found.texts.prompts.negative},
+            "trigger_words": found.texts.trigger_words,
+            "header": found.header,
+            "tensors": tensors,
+            "version": found.version,
+        }
+    )
 
 
 async def _tensors_of(services: Services, path: str) -> list[dict[str, Any]]:

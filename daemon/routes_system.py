@@ -10,8 +10,8 @@ import msgspec
 from aiohttp import web
 
 from ..events.pathtext import shown, to_text
-from ..projections import library
-from . import roots
+from ..projections import claims, library
+from . import roots, telling
 from .access import security_headers
 from .http import ApiError, answer, limit_of, number, one, read_body
 from .library import Message
@@ -41,18 +41,24 @@ async def get_status(services: Services, _request: web.Request) -> web.Response:
         for root in roots.every(db)
     ]
     warnings = [*services.library.warnings(), *services.notes, *services.observer.warnings()]
+    warnings += await _denied(services)
     return answer(
         {
             "version": services.version,
             "position": services.library.news.head,
             "roots": watched,
-            "counts": library.counts(db),
+            "counts": library.counts(db) | {"unconfirmed": claims.count(db)},
             "work": services.library.news.under_way(),
             "imports": services.importer.under_way(),
             "waiting": [{"path": path, "reason": reason} for path, reason in services.observer.waiting()[:100]],
             "warnings": [{"what": what, "cure": cure} for what, cure in warnings],
         }
     )
+
+
+async def _denied(services: Services) -> list[telling.Trouble]:
+    count, first = await services.library.with_reader(claims.denied, telling.MOST_DENIED)
+    return [telling.of_denied(count, first)] if count else []
 
 
 async def scan(services: Services, request: web.Request) -> web.Response:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from .access import Codes
+from .export import Exporter
 from .gallery import Gallery
 from .imagestore import ImageStore
 from .importer import Importer
 from .ingest import Tools
 from .instance import Secrets
 from .library import Library
+from .migration import Migration
 from .observer import Observer
 
 
@@ -29,6 +31,8 @@ class Services:
     tools: Tools
     importer: Importer
     observer: Observer
+    migration: Migration
+    exporter: Exporter
     secrets: Secrets
     codes: Codes
     may_connect: Callable[[BaseTransport | None], bool]

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ..events.catalog import Strategy
+from ..events.catalog import LegacyForm, Strategy
+from .exportformats import Format
 
 Name = Annotated[str, Meta(min_length=1, max_length=500)]
 Text = Annotated[str, Meta(max_length=100_000)]
@@ -14,6 +15,7 @@ TagName = Annotated[str, Meta(min_length=1, max_length=1_000)]
 TypeName = Annotated[str, Meta(min_length=1, max_length=64)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Number = Annotated[int, Meta(ge=1, le=2**53)]
+Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +66,30 @@ class ImportBody(Body, frozen=True):
     id: Number | Annotated[list[Number], Meta(min_length=1, max_length=200_000)] | Literal["all"]
     conflict_strategy: Strategy | None = None
     type: TypeName | None = None
+
+
+class MigrateBody(Body, frozen=True):
+    """Where an earlier library lies: its data folder, the folder above that, or its database, as a whole path.
+
+    `legacy_images_dir` is the folder of its pictures where that is not `images` beside the database.
+    """
+
+    legacy_db_path: Annotated[str, Meta(min_length=1, max_length=32_767)]
+    legacy_images_dir: Annotated[str, Meta(min_length=1, max_length=32_767)] | None = None
+
+
+class ExportBody(Body, frozen=True):
+    """What to write beside the files of models: in which format, of which models (by hash) or all.
+
+    Nothing that lies there is overwritten; with `replace` it is kept beside the new file. `pictures` writes the cover
+    too, where no preview lies. `dry_run` writes nothing and tells what would be.
+    """
+
+    format: Format
+    models: Annotated[list[Hash], Meta(min_length=1, max_length=50_000)] | Literal["all"]
+    replace: bool = False
+    pictures: bool = False
+    dry_run: bool = False
 
 
 class NoBody(Body, frozen=True):
@@ -117,21 +143,74 @@ class ModelCard(msgspec.Struct, kw_only=True):
 
 
 class Location(msgspec.Struct):
-    """A path where a model's content lies, or lay."""
+    """A path where a model's content lies, or lay.
+
+    `claimed` says that an earlier library told of it, and that nobody has compared its bytes yet.
+    """
 
     path: str
     root: int
     name_valid: bool
     state: State
+    claimed: bool
+
+
+class Provided(msgspec.Struct):
+    """What a sidecar, a file of another program, says of a model. `source` names its format.
+
+    `notes` and `favorite` are what its user wrote there, `facts` is what has no field of ours, `problem` says why
+    nothing, or not all, could be taken.
+    """
+
+    source: str
+    path: str
+    name: str
+    notes: str
+    description: str
+    links: list[str]
+    prompts: Prompts
+    trigger_words: list[str]
+    tags: list[str]
+    favorite: bool
+    sha256: str
+    facts: dict[str, Any]
+    problem: str
+
+
+WrittenBy = Literal["user", "provider", "none"]
+
+
+class Origins(msgspec.Struct):
+    """Whose each text is: somebody's who wrote or emptied it in Hikaze, that of sidecars, or nobody's."""
+
+    description: WrittenBy
+    community_links: WrittenBy
+    prompts: WrittenBy
+    trigger_words: WrittenBy
+
+
+class Denied(msgspec.Struct):
+    """A path where an earlier library has a model's content, and where the content `sha256` lies."""
+
+    path: str
+    sha256: str
 
 
 class ModelWhole(ModelCard, kw_only=True):
-    """A model with everything known of it."""
+    """A model with everything known of it.
+
+    `provided` are its sidecars, that which was read last first. `hash_state` is claimed where an earlier library alone
+    tells of the hash, and denied where other content lies at one of the paths it gave.
+    """
 
     description: str
     community_links: str
     prompts: Prompts
     trigger_words: list[str]
+    provided: list[Provided]
+    origins: Origins
+    hash_state: Literal["confirmed", "claimed", "denied"]
+    denied: list[Denied]
     locations: list[Location]
     header: dict[str, Any]
     version: int
@@ -179,6 +258,8 @@ class PendingWhole(PendingCard, kw_only=True):
     community_links: str
     prompts: Prompts
     trigger_words: list[str]
+    provided: list[Provided]
+    origins: Origins
     header: dict[str, Any]
     tensors: list[TensorShape]
     version: int
@@ -307,6 +388,73 @@ class ImportsCancelled(msgspec.Struct):
 
     cancelled: int
     position: int
+
+
+class NotMigrated(msgspec.Struct):
+    """What did not come along with a migration: a row of the earlier library or a part of it, and why."""
+
+    table: str
+    id: str
+    what: str
+
+
+class Migrated(msgspec.Struct):
+    """What came of a migration.
+
+    `models` and `pending` count the rows that became one or were united with one, `united` those of them that were
+    united, `missing` those whose file is gone, `already` those that came along before and say the same. `tags` and
+    `images` are what they brought. `problems` names all that did not come along, `unwatched` folders that no root of
+    ours holds.
+    """
+
+    status: Literal["done", "cancelled"]
+    form: LegacyForm
+    models: int
+    pending: int
+    united: int
+    missing: int
+    tags: int
+    images: int
+    already: int
+    problems: list[NotMigrated]
+    unwatched: list[str]
+    position: int
+
+
+class MigrationCancelled(msgspec.Struct):
+    """Whether there was a migration to cancel."""
+
+    cancelled: bool
+    position: int
+
+
+class NotExported(msgspec.Struct):
+    """A file that was not written, and why."""
+
+    path: str
+    why: str
+
+
+class Exported(msgspec.Struct):
+    """What came of an export: how many files of the format were written, said it all already, or were not written.
+
+    `pictures` counts those written beside. `paths` and `skipped` name the first thousand written and not written.
+    """
+
+    written: int
+    unchanged: int
+    pictures: int
+    not_written: int
+    paths: list[str]
+    skipped: list[NotExported]
+    cancelled: bool
+    dry_run: bool
+
+
+class ExportCancelled(msgspec.Struct):
+    """Whether there was an export to cancel."""
+
+    cancelled: bool
 
 
 class Scanned(msgspec.Struct):

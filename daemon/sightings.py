@@ -2,6 +2,9 @@
 
 A sighting is a model file at rest. Whether it is a known file at its old or a new path, known content in a
 new file, or something new is decided here, inside the writer, against the committed state.
+
+What an earlier library says of a file is a claim until its bytes were hashed. Nothing else confirms or denies it,
+and it is no proof of anything: a file that is moved takes its claim along, another name of it is a new file.
 """
 
 import os
@@ -13,6 +16,8 @@ import apsw
 import msgspec
 
 from ..events.catalog import (
+    ClaimConfirmed,
+    ClaimDenied,
     Event,
     File,
     FileTrashed,
@@ -36,6 +41,7 @@ from ..events.writer import Decision
 from ..projections import imports, models, pending
 from ..projections.models import Location
 from ..projections.pending import Pending
+from .carrying import said_beside
 
 _Known = TypeVar("_Known", Location, Pending)
 
@@ -67,19 +73,23 @@ class Sighting:
 
 
 class Outcome(msgspec.Struct):
-    """What came of some sightings: counts, the pending models found, and the paths whose content must be hashed."""
+    """What came of some sightings: counts, the pending models found, and the paths whose content must be hashed.
+
+    `claimed` counts the files found, at a new path or again, of which an earlier library alone says what they hold.
+    """
 
     added: int = 0
     moved: int = 0
     changed: int = 0
     returned: int = 0
     missing: int = 0
+    claimed: int = 0
     found: list[int] = []
     confirm: list[str] = []
 
     def join(self, other: "Outcome") -> None:
         """Add another outcome to this one."""
-        for name in ("added", "moved", "changed", "returned", "missing"):
+        for name in ("added", "moved", "changed", "returned", "missing", "claimed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.found = self.found + other.found
         self.confirm = self.confirm + other.confirm
@@ -98,6 +108,16 @@ def of_model(sha256: str, event: Event) -> New:
 def of_files(sha256: str, event: Event) -> New:
     """Put an event into the stream of a model's files: apart from its own, so that a move disturbs no editor."""
     return New(f"files/{sha256}", event)
+
+
+def of_sidecars_of_pending(number: int, event: Event) -> New:
+    """Put an event into the stream of what sidecars say of a pending model: what they say disturbs no editor."""
+    return New(f"sidecars/pending/{number}", event)
+
+
+def of_sidecars_of_model(sha256: str, event: Event) -> New:
+    """Put an event into the stream of what sidecars say of a model."""
+    return New(f"sidecars/model/{sha256}", event)
 
 
 def of_trash(event: FileTrashed) -> New:
@@ -142,6 +162,16 @@ def break_off(db: apsw.Connection, files: Iterable[File]) -> Decision:
     return Decision(events, Outcome(missing=len(events)))
 
 
+def suspend(db: apsw.Connection, files: Iterable[File]) -> Decision:
+    """Decide what it means that files hold other content than is claimed, and are not whole: judged when they are."""
+    events: list[New] = []
+    for file in files:
+        location = models.location(db, file.path)
+        if location is not None and location.claimed and not location.lost and _is_same(file, location):
+            events.append(of_files(location.model, LocationLost(location.model, file.path)))
+    return Decision(events, Outcome(missing=len(events)))
+
+
 def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
     """Decide what it means that a pending model's content was hashed: known content in a model root is a location.
 
@@ -158,9 +188,10 @@ def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
         return Decision(recognised(known, seen.sha256), Outcome())
     reader = _Reader(db)
     reader.place(seen, seen.sha256)
+    said = [of_sidecars_of_model(seen.sha256, event) for event in said_beside(db, number, seen.sha256)]
     ended = of_pending(number, PendingImported(number, seen.sha256, "merged"))
     reader.outcome.found.append(number)
-    return Decision([*reader.decision().events, ended], reader.outcome)
+    return Decision([*reader.decision().events, *said, ended], reader.outcome)
 
 
 def recognised(known: Pending, model: str) -> list[New]:
@@ -198,14 +229,15 @@ class _Reader:
         self._last = pending.last_number(db)
         self._left: set[str] = set()  # paths whose file was followed to another
         self._taken: dict[str, str | None] = {}  # paths that another file took, and the model it is of
+        self._denied: list[New] = []
         self._moves: list[New] = []
         self._rest: list[New] = []
         self._dropped: list[tuple[Sighting, Location, Location | None]] = []  # models' files, moved to drop folders
         self.outcome = Outcome()
 
     def decision(self) -> Decision:
-        """Give what follows: first what was overwritten, then what moved. A move forgets the path it left."""
-        return Decision([*self._overwritten(), *self._moves, *self._rest], self.outcome)
+        """Give what follows: what is denied, what was overwritten, then what moved. A move forgets the path it left."""
+        return Decision([*self._denied, *self._overwritten(), *self._moves, *self._rest], self.outcome)
 
     # A file that was moved
 
@@ -234,15 +266,16 @@ class _Reader:
         return next((one for one in gone if os.path.basename(one.path) == name), gone[0] if gone else None)
 
     def _follow_model(self, seen: Sighting, there: Location, location: Location | None) -> None:
-        model = there.model
+        model, claimed = there.model, there.claimed and seen.sha256 is None
         if location is not None and location.model == model:  # over another file of the same content
-            self._refresh(seen, location)
+            self._refresh(seen, location, claimed=claimed)
             return
         self._left.add(there.path)
         if seen.in_place:
             self._taken[seen.file.path] = model
-            self._moves.append(of_files(model, LocationMoved(model, there.path, seen.file)))
+            self._moves.append(of_files(model, LocationMoved(model, there.path, seen.file, claimed)))
             self.outcome.moved += 1
+            self.outcome.claimed += claimed
         else:  # known content in a drop folder waits there, and says what it is
             self._dropped.append((seen, there, location))
 
@@ -253,7 +286,7 @@ class _Reader:
                 self._moves.append(of_files(there.model, LocationReplaced(there.model, there.path)))
             elif not there.lost:
                 self._moves.append(of_files(there.model, LocationLost(there.model, there.path)))
-            self._arrive(seen, location, there.model)
+            self._arrive(seen, location, there.model if seen.sha256 or not there.claimed else None)
 
     def _becomes_location(self, seen: Sighting, known: Pending) -> bool:
         """Take in known content that has come into a model root; not where somebody wrote to it, or is importing it."""
@@ -263,6 +296,9 @@ class _Reader:
             return False
         self._taken[seen.file.path] = known.sha256
         self.place(seen, known.sha256)
+        self._rest += [
+            of_sidecars_of_model(known.sha256, said) for said in said_beside(self._db, known.id, known.sha256)
+        ]
         self._rest.append(of_pending(known.id, PendingImported(known.id, known.sha256, "merged")))
         self.outcome.found.append(known.id)  # for the picture that was kept for it
         return True
@@ -307,7 +343,9 @@ class _Reader:
 
     def _at_location(self, seen: Sighting, location: Location) -> None:
         file, model = seen.file, self._known_content(seen)
-        if _is_same(file, location) and seen.sha256 in (None, location.model):
+        if location.claimed:
+            self._at_claimed(seen, location, model)
+        elif _is_same(file, location) and seen.sha256 in (None, location.model):
             if location.lost or file.root != location.root:
                 self._found(seen, location.model)
                 self.outcome.returned += 1
@@ -318,9 +356,28 @@ class _Reader:
         else:
             self._arrive(seen, location, model)
 
-    def _refresh(self, seen: Sighting, location: Location) -> None:
-        event = LocationFound if location.lost else LocationRefreshed
-        self._rest.append(of_files(location.model, event(location.model, seen.file)))
+    def _at_claimed(self, seen: Sighting, location: Location, model: str | None) -> None:
+        """A file lies where an earlier library says that a model's content does: its hash tells whether it is."""
+        file, claimed = seen.file, location.model
+        if seen.sha256 is None and not _is_same(file, location):
+            self.outcome.confirm.append(file.path)
+        elif seen.sha256 is None and (location.lost or file.root != location.root):
+            self._found(seen, claimed, claimed=True)
+            self.outcome.returned += 1
+        elif seen.sha256 == claimed:
+            if location.lost:
+                self._found(seen, claimed)
+                self.outcome.returned += 1
+            self._rest.append(of_files(claimed, ClaimConfirmed(claimed, file)))
+        elif seen.sha256 is not None:
+            self._denied.append(of_files(claimed, ClaimDenied(claimed, file.path, seen.sha256)))
+            self._arrive(seen, location, model)
+
+    def _refresh(self, seen: Sighting, location: Location, *, claimed: bool = False) -> None:
+        if location.lost or location.claimed != claimed:
+            self._found(seen, location.model, claimed=claimed)
+        else:
+            self._rest.append(of_files(location.model, LocationRefreshed(location.model, seen.file)))
         self.outcome.returned += location.lost
 
     def _known_content(self, seen: Sighting) -> str | None:
@@ -329,8 +386,8 @@ class _Reader:
             return seen.sha256 if models.get(self._db, seen.sha256) else None
         if not seen.linked:
             return None
-        linked = (there.model for there in models.same_file(self._db, seen.file) if there.path in seen.linked)
-        return next(linked, None)
+        others = models.same_file(self._db, seen.file)
+        return next((there.model for there in others if there.path in seen.linked and not there.claimed), None)
 
     def _arrive(self, seen: Sighting, location: Location | None, model: str | None) -> None:
         """A file came to a path; `location` is what lay there before, `model` the one that has its content."""
@@ -376,8 +433,9 @@ class _Reader:
     def _may_have_moved(self, there: Location, seen: Sighting) -> bool:
         return there.lost and there.path != seen.file.path and there.path not in self._left
 
-    def _found(self, seen: Sighting, model: str) -> None:
-        self._rest.append(of_files(model, LocationFound(model, seen.file)))
+    def _found(self, seen: Sighting, model: str, *, claimed: bool = False) -> None:
+        self._rest.append(of_files(model, LocationFound(model, seen.file, claimed)))
+        self.outcome.claimed += claimed
 
     def _again(self, seen: Sighting, known: Pending) -> None:
         """The file of a pending model is where it was; it may have been away, or its root may be another one."""

@@ -1,14 +1,17 @@
 """The words for what is wrong with the watching: each says what, and what cures it."""
 
 import errno
+from collections.abc import Sequence
 
 from ..events.pathtext import shown, to_text
+from ..projections.claims import Denied
 from .roots import Root
 from .watch import INSTANCE_LIMIT, Shortage, limit
 
 Trouble = tuple[str, str]
 """What is wrong in one sentence, and what to do."""
 
+MOST_DENIED = 3  # files that are named of those that are not what an earlier library said
 _MOST_FILES = 5  # unreadable files or folders that are named, of each root
 
 
@@ -53,6 +56,17 @@ def of_unreadable(unreadable: list[tuple[str, str]]) -> list[Trouble]:
     """Tell what could not be looked at in a root, and why."""
     cure = "make it readable for the user that runs hikazed"
     return [(f"{_shown(name)} could not be looked at ({reason})", cure) for name, reason in unreadable[:_MOST_FILES]]
+
+
+def of_denied(count: int, first: Sequence[Denied]) -> Trouble:
+    """Tell that files are not what an earlier library said they were; `first` are those that are named."""
+    named = ", ".join(f"{one.path} (said to be {one.name})" for one in first)
+    more = f" and {count - len(first):,} more" if count > len(first) else ""
+    files = "1 file is" if count == 1 else f"{count:,} files are"
+    what = f"{files} not what the earlier library said, by content: {named}{more}"
+    kept = "tags, texts and pictures stay with the model that was meant, which is missing"
+    cure = "import each as what it is, or dismiss it; or put the right file back, it is known by its content"
+    return f"{what}; {kept}", cure
 
 
 def _shown(path: str) -> str:

@@ -70,12 +70,14 @@ class Home:
         self.gallery = Gallery(self.library, self.store, self.busy)
         order = {"loras": (str(self.loras),), "vae": (str(self.vae),)}
         tools = (self.library, self.store, self.busy, str(self.data), lambda type_: order.get(type_, ()))
-        self.tools = Tools(*tools, self.gallery.take_companion)
+        self.tools = Tools(*tools, self._bring_along)
+        self.disks = disks(self._listen)
         self.observer = Observer(
             self.library,
             self.busy,
             self.gallery.take_companions,
-            disks=disks(self._listen),
+            disks=self.disks,
+            pictures=self.gallery,
             clock=lambda: self.now,
             **how,
         )
@@ -83,6 +85,10 @@ class Home:
             self.tools, self.observer.look_again, self.observer.compare_with_known, steps, retry_s=0.02
         )
         self.now = time.monotonic()
+
+    async def _bring_along(self, number: int) -> None:
+        await self.gallery.take_companion(number)
+        await self.observer.read_beside(number)
 
     def _listen(self, deliver: Callable[[Hint], None]) -> Any:
         self.hints = self._make_hints(deliver)

@@ -116,7 +116,7 @@ def subparsers() -> Mapping[str, argparse.ArgumentParser]:
 
 def test_the_commands_are_those_that_exist() -> None:
     """There is a command for everything that works, and none for what does not yet."""
-    names = "run open stop status scan pending import models show tag log check rebuild backup restore"
+    names = "run open stop status scan pending import models show tag migrate export log check rebuild backup restore"
     assert list(subparsers()) == names.split()
     assert set(subparsers()) == {"run", *HANDLERS}
 
@@ -142,7 +142,9 @@ def test_help_answers_at_once() -> None:
     "argv",
     [
         "",
-        "migrate x",
+        "migrate",
+        "migrate x --cancel",
+        "migrate x y",
         "stat",
         "status --jso",
         "import",
@@ -151,6 +153,10 @@ def test_help_answers_at_once() -> None:
         "import 0",
         "import 1 --on-conflict replace",
         "tag --add x",
+        "export x",
+        "export --format text",
+        "export --format text --all x",
+        "export --format word x",
         "models --sort=colour",
         "models --limit 0",
         "show",
@@ -316,6 +322,18 @@ def test_scan_says_what_it_found(daemon: Any, hikazed: Hikazed) -> None:
         "1,200 files: 2 added\n",
         "could not read /m/x; let the daemon's user read it\n",
     )
+
+
+def test_a_pending_model_is_shown_by_its_id(daemon: Any, hikazed: Hikazed) -> None:
+    """With an id `pending` tells all about that one, and gives it to a script as the API does."""
+    texts = {"tags": ["x"], "trigger_words": [], "description": "", "community_links": "", "header": {}}
+    whole = PENDING | texts | {"prompts": {"positive": "", "negative": ""}}
+    daemon.says("GET", "/api/migration/pending_model", whole)
+
+    code, out, _ = hikazed("pending", "7")
+    assert code == 0
+    assert "waiting     /p/seven.safetensors\ntags        x\n" in out
+    assert json.loads(hikazed("pending", "7", "--json")[1]) == whole
 
 
 def test_show_tells_all(daemon: Any, hikazed: Hikazed) -> None:

@@ -1,6 +1,7 @@
 """Pictures of models and pending models: kept once, told to the log, and never in each other's way."""
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -119,5 +120,85 @@ def test_companions_of_a_folder(tmp_path: Path) -> None:
 
         assert [pending.picture_of(at.db, number) for number in numbers] == [".png", None, None]
         assert os.listdir(at.store.pending_folder) == [f"{numbers[0]}.png"]
+
+    run(tmp_path, play)
+
+
+def digest(path: Path) -> str:
+    """Give the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_log_tells_which_file_a_picture_was(tmp_path: Path) -> None:
+    """By its digest the same file is known again, wherever it comes from."""
+
+    async def play(at: Home) -> None:
+        companion, given = at.drop / "a.png", at.drop / "given.png"
+        Image.new("RGB", (8, 8)).save(companion)
+        Image.new("RGB", (9, 9)).save(given)
+        number = await at.see(put_model(at.drop / "a.safetensors", 2))
+        await at.until(lambda: pending.picture_of(at.db, number))
+        token = at.store.new_token()
+        at.store.receive(token, str(given))
+        await at.gallery.give_pending(number, token, actor="page")
+        token = at.store.new_token()
+        at.store.receive(token, str(given))
+        await at.gallery.add(sha_of(1), token, actor="page")
+
+        told = await at.events("pending-pictured", "image-added")
+        assert [event["original"] for event in told] == [digest(companion), digest(given), digest(given)]
+
+    run(tmp_path, play)
+
+
+def test_the_first_picture_of_a_model(tmp_path: Path) -> None:
+    """What lies beside it is taken where it never had one; not where one was taken away, nor for nobody."""
+
+    async def play(at: Home) -> None:
+        beside = at.drop / "beside.png"
+        Image.new("RGB", (8, 8)).save(beside)
+        (at.drop / "broken.png").write_bytes(b"broken")
+        await at.gallery.take_first("b" * 64, str(beside))
+        await at.gallery.take_first(sha_of(1), str(at.drop / "gone.png"))
+        await at.gallery.take_first(sha_of(1), str(at.drop / "broken.png"))
+        assert images.sequences(at.db, sha_of(1)) == []
+        await asyncio.gather(*(at.gallery.take_first(sha_of(1), str(beside)) for _ in range(3)))
+        assert images.sequences(at.db, sha_of(1)) == [0]
+        await at.gallery.remove(sha_of(1), 0, **HINTS)
+        await at.gallery.take_first(sha_of(1), str(beside))
+
+        assert images.sequences(at.db, sha_of(1)) == []
+        (added,) = await at.events("image-added")
+        assert added["original"] == digest(beside)
+
+    run(tmp_path, play)
+
+
+def test_a_companion_that_changed(tmp_path: Path) -> None:
+    """It is taken anew, once; a broken one changes nothing, and none takes the place of what a person gave."""
+
+    async def play(at: Home) -> None:
+        model, companion = put_model(at.drop / "a.safetensors", 2), at.drop / "a.png"
+        Image.new("RGB", (8, 8)).save(companion)
+        number = await at.see(model)
+        await at.until(lambda: pending.picture_of(at.db, number))
+        before = await at.events("pending-pictured")
+        os.utime(companion, ns=(1, 1))
+        for _ in range(2):
+            await at.gallery.renew(str(model), str(companion))
+        await at.gallery.renew(str(at.drop / "nobody.safetensors"), str(companion))
+        companion.write_bytes(b"broken")
+        await at.gallery.renew(str(model), str(companion))
+        assert await at.events("pending-pictured") == before
+        Image.new("RGB", (9, 9)).save(companion, "JPEG")
+        await at.gallery.renew(str(model), str(companion))
+        assert pending.picture_of(at.db, number) == ".jpg"
+        assert os.listdir(at.store.pending_folder) == [f"{number}.jpg"]
+        await at.gallery.give_pending(number, received(at), actor="page")
+        Image.new("RGB", (10, 10)).save(companion)
+        await at.gallery.renew(str(model), str(companion))
+
+        assert len(await at.events("pending-pictured")) == 3
+        assert pending.picture_of(at.db, number) == ".png"
 
     run(tmp_path, play)

@@ -156,6 +156,25 @@ def test_a_hint_is_only_a_hint(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
+def test_a_root_that_somebody_else_finds_back(tmp_path: Path) -> None:
+    """It is looked at, whoever was first to see that it is here."""
+
+    async def play(at: Home) -> None:
+        os.rename(at.vae, tmp_path / "away")
+        await at.observer.check_roots()
+        assert any(root.offline for root in roots.every(at.db))
+        age(put_model(tmp_path / "away" / "a.safetensors", 1))
+        os.rename(tmp_path / "away", at.vae)
+        await at.observer.check_roots()
+        assert not any(root.offline for root in roots.every(at.db))
+        await at.until(at.observer.waiting)
+        await look_later(at, 3)
+
+        await at.until(lambda: at.at(at.vae / "a.safetensors"))
+
+    run(tmp_path, play)
+
+
 def test_a_root_that_vanishes_is_away(tmp_path: Path) -> None:
     """Its files are offline and none is missing; it says so, and all is well when it is back."""
 
@@ -389,11 +408,13 @@ class SlowHashing(Disks):
         super().__init__(hint_source)
         self.asked, self.may = asyncio.Event(), asyncio.Event()
 
-    async def hash_file(self, path: str, stop: threading.Event) -> Hashed:
+    async def hash_file(
+        self, path: str, stop: threading.Event, progress: Callable[[int], None] = lambda _done: None
+    ) -> Hashed:
         """Wait, then hash."""
         self.asked.set()
         await self.may.wait()
-        return await super().hash_file(path, stop)
+        return await super().hash_file(path, stop, progress)
 
 
 def test_what_changes_before_it_is_compared(tmp_path: Path) -> None:
@@ -634,7 +655,7 @@ def test_a_models_file_that_is_cut(tmp_path: Path, content: bytes, by: str) -> N
         at.hints.deliver(Hint("written", str(name)))
 
         await at.until(lambda: at.states(sha_of(1)) == {str(path): True})
-        assert str(name) in dict(at.observer.waiting())
+        await at.until(lambda: str(name) in dict(at.observer.waiting()))  # the import's own look may have been first
 
     run(tmp_path, play)
 

@@ -26,6 +26,8 @@ from openapi_spec_validator import validate
 from PIL import Image
 from safetensors.numpy import save_file
 
+from ..legacy import build_v2
+
 Call = Callable[..., Awaitable[tuple[int, Any]]]
 
 
@@ -157,6 +159,16 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         while (await call("GET", "/api/status"))[1]["imports"]["running"]:
             await asyncio.sleep(0.02)
         await check("DELETE", f"{one}?id={second['id']}", one, 200)
+        wish = {"format": "text", "models": [sha]}
+        await check("POST", "/api/export", "/api/export", 200, wish)
+        await check("POST", "/api/export", "/api/export", 404, wish | {"models": ["0" * 64]})
+        await check("DELETE", "/api/export", "/api/export", 200)
+        earlier = "/api/migration/migrate_legacy_db"
+        old = build_v2(tmp_path / "old", {"path": ""}, pending=[{}], tags=["alone"])
+        told = await check("POST", earlier, earlier, 200, {"legacy_db_path": str(old)})
+        assert (told["models"], told["pending"], told["missing"]) == (1, 1, 2)
+        await check("POST", earlier, earlier, 422, {"legacy_db_path": str(tmp_path / "none")})
+        await check("DELETE", earlier, earlier, 200)
         await check("POST", "/api/scan", "/api/scan", 200)
         await check("GET", "/api/events", "/api/events", 200)
         await check("POST", "/api/session", "/api/session", 200, {})
@@ -218,6 +230,10 @@ BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/api/images/pending/1", None, 404),
     ("POST", "/api/images/upload", {"image": "x"}, 415),
     ("GET", "/api/events?after=-1", None, 422),
+    ("POST", "/api/export", {"format": "text", "models": ["0" * 64]}, 404),
+    ("POST", "/api/export", {"format": "text", "models": "some"}, 422),
+    ("POST", "/api/export", {"format": "text", "models": []}, 422),
+    ("POST", "/api/export", {"format": "../text", "models": "all"}, 422),
 )
 
 

@@ -465,7 +465,7 @@ class Disk(RuleBasedStateMachine):
         known = pending.at_path(self.memory.db, str(path))
         if known is None or known.state != "waiting" or not known.in_place:
             return
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        sha256 = self.hash(path)
         events = [
             of_files(sha256, LocationFound(sha256, known.file())),
             of_pending(known.id, PendingImported(known.id, sha256, "imported")),
@@ -475,6 +475,9 @@ class Disk(RuleBasedStateMachine):
             events = [of_model(sha256, born), of_model(sha256, ModelTagged(sha256, 1)), *events]
         self.memory.write(lambda _db: Decision(events))
         self.tagged.add(sha256)
+
+    def hash(self, path: Path) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def scan(self) -> None:
         memory, roots = self.memory, every(self.memory.db)
@@ -494,8 +497,7 @@ class Disk(RuleBasedStateMachine):
             root, seen = of_path(roots, to_path(path)), stat_file(to_path(path))
             assert root is not None
             assert seen is not None
-            sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-            hashed = looking.sighting_of(root, seen, sha256)
+            hashed = looking.sighting_of(root, seen, self.hash(Path(path)))
             known = pending.at_path(memory.db, path)
             if known is not None and known.state == "waiting" and models.location(memory.db, path) is None:
                 memory.write(lambda db, number=known.id, hashed=hashed: recognise(db, number, hashed))

@@ -1,6 +1,7 @@
 """Daemons for journeys: each is ended when its test ends, however that was."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from . import underprivileged
+from .browsing import browser, house, visit
 from .harness import Daemon, Make
+
+__all__ = ("browser", "house", "visit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,6 +40,19 @@ def make_daemon(tmp_path: Path) -> Iterator[Make]:
     with contextlib.ExitStack() as stack:  # all are ended, and the first complaint is raised
         for daemon in made:
             stack.callback(daemon.close)
+
+
+@pytest.fixture
+def of_nobody(make_daemon: Make, tmp_path: Path) -> Daemon:
+    """Give a daemon of another user, not started yet, in folders of that user."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can start it as another user")
+    daemon = make_daemon(program=(underprivileged.__file__, str(underprivileged.NOBODY)), stranger=True)
+    for folder in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
+        folder.chmod(0o755)
+    for path in (Path(daemon.socket).parent, daemon.folder, *daemon.folder.rglob("*")):
+        os.chown(path, underprivileged.NOBODY, underprivileged.NOBODY)
+    return daemon
 
 
 @pytest.fixture

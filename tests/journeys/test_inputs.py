@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from . import underprivileged
 from .harness import Daemon, Make, checkpoint, lora, picture
+from .underprivileged import NOBODY
 
 MINUTE = 60.0
 
@@ -318,22 +318,6 @@ def sparse(path: Path, gigabytes: int) -> Path:
         file.write(len(header).to_bytes(8, "little") + header)
         file.truncate(8 + len(header) + size)
     return path
-
-
-NOBODY = 65534
-
-
-@pytest.fixture
-def of_nobody(make_daemon: Make, tmp_path: Path) -> Daemon:
-    """Give a daemon of another user, not started yet, in folders of that user."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can start it as another user")
-    daemon = make_daemon(program=(underprivileged.__file__, str(NOBODY)), stranger=True)
-    for folder in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        folder.chmod(0o755)
-    for path in (Path(daemon.socket).parent, daemon.folder, *daemon.folder.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    return daemon
 
 
 @pytest.mark.slow

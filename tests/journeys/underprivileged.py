@@ -13,6 +13,8 @@ from hikaze.daemon.app import run
 from hikaze.daemon.config import load
 from hikaze.daemon.routes_system import page_files
 
+NOBODY = 65534
+
 
 def main(argv: Sequence[str]) -> int:
     """Become the user, then run."""

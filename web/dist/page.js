@@ -3,199 +3,14 @@
 // The daemon's answers are the only state: an action is sent, the events it causes come back in the stream, and
 // the lists are read again. Names and texts come from strangers' files: they become text nodes, never markup.
 
-// The API ------------------------------------------------------------------------------------------------
-
-const keys = {
-  get token() { return localStorage.getItem('hikaze.token') },
-  get image() { return localStorage.getItem('hikaze.image-key') },
-  keep({ token, image_key }) {
-    localStorage.setItem('hikaze.token', token)
-    localStorage.setItem('hikaze.image-key', image_key)
-  },
-  drop() {
-    localStorage.removeItem('hikaze.token')
-    localStorage.removeItem('hikaze.image-key')
-  },
-}
-
-/** A refusal of the daemon; the message says what to do. */
-class Refused extends Error {
-  constructor(status, detail) {
-    super(detail)
-    this.status = status
-  }
-}
-
-/** Nobody answers. The stream sees to it that this is said and that the page tries again. */
-class Away extends Error {}
-
-async function reach(path, options) {
-  try {
-    return await fetch(path, { cache: 'no-store', ...options })
-  } catch (error) {
-    throw new Away('hikazed does not answer; try again in a moment.', { cause: error })
-  }
-}
-
-function headers(more = {}) {
-  return { Authorization: `Bearer ${keys.token ?? ''}`, 'X-Hikaze': '1', 'X-Hikaze-Actor': 'page', ...more }
-}
-
-async function call(method, path, { query = {}, body } = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '')
-  const search = given.length ? `?${new URLSearchParams(given)}` : ''
-  const typed = body === undefined ? {} : { 'Content-Type': 'application/json' }
-  const answer = await reach(path + search, { method, headers: headers(typed), body: body && JSON.stringify(body) })
-  const value = await answer.json().catch(() => ({}))
-  if (answer.ok) return value
-  if (path !== '/api/session') lockIf(answer)
-  throw new Refused(answer.status, value.detail ?? `The daemon answered ${answer.status}.`)
-}
-
-const api = {
-  redeem: (code) => call('POST', '/api/session', { body: { code } }),
-  status: () => call('GET', '/api/status'),
-  types: () => call('GET', '/api/models/get_types'),
-  models: (query) => call('GET', '/api/models', { query }),
-  model: (sha256) => call('GET', `/api/models/${sha256}`),
-  pending: (query) => call('GET', '/api/migration/pending_models', { query }),
-  editPending: (id, body) => call('PATCH', '/api/migration/pending_model', { query: { id }, body }),
-  dismiss: (id) => call('DELETE', '/api/migration/pending_model', { query: { id } }),
-  // A list is queued and answered at once. One id alone would hold one of the browser's six connections until the
-  // file is hashed: six large imports, and the page would stand still.
-  importThese: (ids, strategy = null) =>
-    call('POST', '/api/migration/import_a_model', { body: { id: ids, conflict_strategy: strategy } }),
-  importAll: () => call('POST', '/api/migration/import_a_model', { body: { id: 'all' } }),
-  cancelImports: () => call('DELETE', '/api/migration/import_a_model'),
-  pendingPicture: (id, at) => `/api/images/pending/${id}?${new URLSearchParams({ k: keys.image ?? '', at })}`,
-  picture: (sha256, seq, quality) =>
-    `/api/images/${sha256}_${seq}.webp?${new URLSearchParams({ quality, k: keys.image ?? '' })}`,
-  async events(after, signal) {
-    const since = after === null ? {} : { 'Last-Event-ID': String(after) }
-    const wanted = headers({ Accept: 'text/event-stream', ...since })
-    const answer = await reach('/api/events', { headers: wanted, signal })
-    lockIf(answer)
-    if (!answer.ok) throw new Refused(answer.status, `The daemon answered ${answer.status}.`)
-    return answer.body
-  },
-}
-
-// Small helpers ------------------------------------------------------------------------------------------
-
-const $ = (id) => document.getElementById(id)
-
-/** Make an element. `on…` are listeners, a boolean is an attribute with or without, children are nodes or text. */
-function h(tag, given = {}, ...children) {
-  const element = document.createElement(tag)
-  for (const [name, value] of Object.entries(given)) {
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value)
-    else if (typeof value === 'boolean') element.toggleAttribute(name, value)
-    else if (value !== null && value !== undefined) element.setAttribute(name, value)
-  }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false))
-  return element
-}
-
-/** A stranger's text, whose writing direction does not reach its neighbours. */
-const said = (text) => h('bdi', {}, text)
-
-const whole = new Intl.NumberFormat('en')
-const few = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
-
-function size(bytes) {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB']
-  const step = bytes < 1000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1)
-  return `${few.format(bytes / 1000 ** step)} ${units[step]}`
-}
-
-const counted = (number, one, many = `${one}s`) => `${whole.format(number)} ${number === 1 ? one : many}`
-const sentence = (text) => text.replace(/^[a-z](?=[a-z]* )/, (first) => first.toUpperCase())
-const fileName = (path) => path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1) || path
-
-const CALM_MS = 300
-const SOON_MS = [60, 500]
-
-/** Run `work` soon, several wishes as one. In a long burst the pauses grow, so that an import of thousands is not
- * slowed down by a page that looks at it. */
-function debounced(work) {
-  let timer = null
-  let running = false
-  let again = false
-  let ended = -CALM_MS
-  let pause = SOON_MS[0]
-  async function run() {
-    timer = null
-    running = true
-    await guarded(work)
-    running = false
-    ended = performance.now()
-    if (again) wish()
-  }
-  function wish() {
-    again = running
-    if (running || timer !== null) return
-    pause = performance.now() - ended > CALM_MS ? SOON_MS[0] : Math.min(1.5 * pause, SOON_MS[1])
-    timer = setTimeout(run, pause)
-  }
-  return wish
-}
-
-/** Do something with the daemon, and show what it refuses. */
-async function guarded(work) {
-  try {
-    await work()
-  } catch (error) {
-    if (error instanceof Away) return
-    if (!(error instanceof Refused)) throw error
-    if (error.status !== 401) toast('bad', error.message)
-  }
-}
-
-/** Give why the daemon refuses or that it is away, null where all went well. */
-async function attempt(work) {
-  try {
-    await work()
-    return null
-  } catch (error) {
-    if (error instanceof Refused || error instanceof Away) return error.message
-    throw error
-  }
-}
-
-function toast(kind, ...words) {
-  const made = h('p', { class: `toast ${kind}` }, words)
-  $('toasts').append(made)
-  while ($('toasts').children.length > 3) $('toasts').firstChild.remove()
-  setTimeout(() => made.remove(), kind === 'good' ? 5000 : 9000)
-}
-
-/** Bring a list of elements in line with items: each keeps its element, and so its focus and its picture. */
-function reconcile(list, items, keyOf, make, update) {
-  const known = new Map([...list.children].map((child) => [child.dataset.key, child]))
-  const wanted = items.map((item) => {
-    const key = String(keyOf(item))
-    const element = known.get(key) ?? make(item)
-    known.delete(key)
-    element.dataset.key = key
-    update(element, item)
-    return element
-  })
-  keepFocus(list, [...known.values()])
-  for (const gone of known.values()) gone.remove()
-  wanted.forEach((element, index) => {
-    if (list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null)
-  })
-}
-
-/** Where the element with the focus is about to go, hand the focus to its neighbour. */
-function keepFocus(list, leaving) {
-  const holder = leaving.find((element) => element.contains(document.activeElement))
-  if (!holder) return
-  let next = holder.nextElementSibling ?? holder.previousElementSibling
-  if (leaving.includes(next)) next = null
-  const target = next?.querySelector('button:not(:disabled)') ?? $('pending-title')
-  target.focus({ preventScroll: true })
-}
+import { Refused, api, door, keys } from './api.js'
+import { closeDetails, detailsChanged, listenToDetails, openDetails } from './details.js'
+import {
+  $, attempt, counted, debounced, fileName, firstButton, guarded, h, reconcile, said, sentence, size, toast, whole,
+} from './elements.js'
+import {
+  closeMigration, listenToMigration, migrationEnded, migrationInStatus, migrationProgressed, migrationUnderWay,
+} from './migration.js'
 
 // Lists that grow by pages -------------------------------------------------------------------------------
 
@@ -319,12 +134,20 @@ function updatePending(element, item) {
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset.does : null
   element.querySelector('.body').replaceChildren(...pendingBody(item, state, mine, model))
   showProgress(element, mine.progress)
-  if (focused) (element.querySelector(`[data-does="${focused}"]`) ?? element.querySelector('button'))?.focus()
+  if (focused) (element.querySelector(`[data-does="${focused}"]:not(:disabled)`) ?? firstButton(element))?.focus()
+}
+
+/** The name on a card, which opens all about it. */
+function title(item, list, key) {
+  const back = () => $(list).querySelector(`[data-key="${key}"] .name`)
+  return h('h3', { title: item.path ?? item.name },
+    h('button', { type: 'button', class: 'name', 'data-does': 'details', 'aria-haspopup': 'dialog', onclick: () => openDetails(key, back) },
+      said(item.name)))
 }
 
 function pendingBody(item, state, mine, model) {
   return [
-    h('h3', { title: item.path }, said(item.name)),
+    title(item, 'pending-list', item.id),
     h('p', { class: 'facts' },
       typeChoice(item, state),
       h('span', {}, size(item.size_bytes)),
@@ -504,13 +327,15 @@ function updateModel(element, item) {
   showPicture(shot, pictures, item.name, item.sha256)
   shot.querySelector('.away')?.remove()
   const away = AWAY[item.state]
+  const focused = element.contains(document.activeElement)
   if (away) shot.append(h('span', { class: 'away', title: away[1] }, away[0]))
   element.querySelector('.body').replaceChildren(
-    h('h3', { title: item.path ?? item.name }, said(item.name)),
+    title(item, 'library-list', item.sha256),
     h('p', { class: 'facts' }, h('span', { class: 'kind' }, item.type), h('span', {}, size(item.size_bytes))),
     tagList(item) ?? '',
     item.name_valid || item.state !== 'present' ? '' : h('p', { class: 'remark' }, 'Rename its file to use it in a node.'),
   )
+  if (focused) firstButton(element)?.focus({ preventScroll: true })
 }
 
 function tagList(item) {
@@ -571,6 +396,7 @@ let work = {} // progress of "imports" and "scan"
 async function readStatus() {
   status = await api.status()
   work = Object.fromEntries(status.work.map((task) => [task.task, task]))
+  migrationInStatus(work.migration)
   showStatus()
 }
 
@@ -599,6 +425,8 @@ function whatRuns() {
   if (!status || heard === 'connecting') return ['connecting', 'Connecting']
   const { queued, running, done, total } = status.imports
   if (queued + running > 0) return ['busy', `Importing ${whole.format(Math.min(done + 1, total))} of ${whole.format(total)}`]
+  const migration = migrationUnderWay()
+  if (migration?.total) return ['busy', `Bringing along ${whole.format(migration.done)} of ${whole.format(migration.total)}`]
   if (work.scan) return ['busy', `Looking at folder ${whole.format(work.scan.done + 1)} of ${whole.format(work.scan.total)}`]
   const away = status.roots.filter((root) => root.state === 'offline').length
   const watched = `Watching ${counted(status.roots.length - away, 'folder')}`
@@ -758,6 +586,7 @@ function startOver({ position: head }) {
   position = head // the daemon serves another library now, or an older copy of it
   local.clear()
   existing.clear()
+  closeDetails()
   pendingChanged()
   libraryChanged()
   statusChanged()
@@ -771,6 +600,7 @@ function takeProgress(task) {
     local.set(task.pending, { ...about(task.pending), progress: task })
     showProgress(element, task)
   }
+  if (task.task === 'migration') migrationProgressed(task)
   if (task.task === 'imports' && status) {
     Object.assign(status.imports, { done: task.done, total: task.total, running: Math.max(1, status.imports.running) })
     showPendingHead()
@@ -779,7 +609,7 @@ function takeProgress(task) {
 }
 
 const CONCERNS_PENDING = /^(pending|import|tags?|root|file)-/
-const CONCERNS_LIBRARY = /^(model|location|image|cover|tags?|root)-/
+const CONCERNS_LIBRARY = /^(model|location|claim|image|cover|tags?|root)-/
 const IMPORT_ENDED = /^import-(completed|conflicted|failed|cancelled)$/
 
 function takeEvent(kind, { data }) {
@@ -788,6 +618,8 @@ function takeEvent(kind, { data }) {
   if (item && kind === 'import-requested') note(item.id, { sent: true, progress: null, refused: null })
   if (item && IMPORT_ENDED.test(kind)) tellOutcome(kind, data, item)
   if (existing.has(data.model)) learn(data.model)
+  if (kind === 'migration-ended') migrationEnded(data)
+  detailsChanged(data)
   if (CONCERNS_PENDING.test(kind)) pendingChanged()
   if (CONCERNS_LIBRARY.test(kind)) libraryChanged()
   statusChanged()
@@ -812,12 +644,10 @@ function tellOutcome(kind, { status: outcome }, item) {
 
 // Locked and open ----------------------------------------------------------------------------------------
 
-function lockIf(answer) {
-  if (answer.status === 401 && keys.token) lock('The key that this browser kept is no longer good.')
-}
-
 function lock(why = '') {
   unfollow()
+  closeDetails()
+  closeMigration()
   keys.drop()
   document.body.className = 'is-locked'
   $('main').hidden = true
@@ -854,6 +684,9 @@ async function enter() {
 // What a person does -------------------------------------------------------------------------------------
 
 function listen() {
+  door.lock = lock
+  listenToDetails()
+  listenToMigration(showRunning)
   let typing = null
   $('query').addEventListener('input', () => {
     clearTimeout(typing)

@@ -1,0 +1,28 @@
+"""What a pending model that becomes a model, or a part of one, brings along of what sidecars said of it.
+
+The sidecar may be gone by now, or lie where the file came from; what it said stays.
+"""
+
+import apsw
+
+from ..events.catalog import Event, ModelProvided, ModelTagged
+from ..projections import models, pending, tags
+from ..projections.text import tag_key
+
+
+def said_beside(db: apsw.Connection, subject: int, model: str) -> list[Event]:
+    """Give the events that bring a pending model's rows to a model, and the tags that no person put on it.
+
+    A tag that a sidecar of the model ever named is not put on: if it is not there, somebody took it off. The events
+    belong into the stream of the model's sidecars.
+    """
+    have, once = tags.of_model(db, model), models.provided_tags(db, model)
+    origins = tags.origins_of_pending(db, subject)
+    put: list[Event] = [
+        ModelTagged(model, tag, origins[tag])
+        for tag, name in tags.of_pending(db, subject).items()
+        if origins[tag] != "user" and tag not in have and tag_key(name) not in once
+    ]
+    known = models.provided(db, model)
+    come = [row for row in reversed(pending.provided(db, subject)) if row not in known]
+    return [*put, *(ModelProvided(model, sidecar, provided) for sidecar, provided in come)]
