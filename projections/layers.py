@@ -5,6 +5,7 @@ people write their own words. All of it is worked out anew from both, so it matt
 """
 
 from collections.abc import Iterable, Sequence, Set
+from os.path import splitext
 from typing import Literal
 
 from ..events.catalog import Prompts, Provided, Sidecar, Texts
@@ -41,11 +42,14 @@ def is_own(own: Texts, given: Set[str], field: str) -> bool:
 
 
 def newest(rows: Sequence[Row]) -> list[Row]:
-    """Give the newest row of each format, in the order in which they have a say. Of `rows` the newest come first."""
+    """Give the newest row of each kind, in the order in which they have a say. Of `rows` the newest come first.
+
+    Notes in `foo.txt` and in `foo.md` are two: one is no newer state of the other.
+    """
     first: dict[str, Row] = {}
     for row in rows:
-        first.setdefault(row[0].source, row)
-    return sorted(first.values(), key=lambda row: _rank(row[0].source))
+        first.setdefault(_kind(row[0]), row)
+    return sorted(first.values(), key=lambda row: (_rank(row[0].source), _kind(row[0])))
 
 
 def words(name: str, texts: Texts, rows: Sequence[Row]) -> str:
@@ -62,6 +66,13 @@ def _origin(own: Texts, given: Set[str], seen: Texts, field: str) -> WrittenBy:
     if is_own(own, given, field):
         return "user"
     return "none" if getattr(seen, field) == getattr(_NOTHING, field) else "provider"
+
+
+def _kind(sidecar: Sidecar) -> str:
+    if sidecar.source != "text":
+        return sidecar.source
+    stem, ending = splitext(sidecar.path.lower())
+    return f"text{'.description' if stem.endswith('.description') else ''}{ending}"
 
 
 def _rank(source: str) -> tuple[int, str]:

@@ -243,8 +243,6 @@ ABSENT = [
     ("GET", "/api/trash"),
     ("POST", "/api/verify"),
     ("POST", "/api/migration/upload"),
-    ("POST", "/api/migration/migrate_legacy_db"),
-    ("DELETE", "/api/migration/migrate_legacy_db"),
     ("GET", "/api/models/sha256"),
     ("POST", "/api/models/sha256"),
     ("GET", "/api"),

@@ -133,6 +133,19 @@ def test_favorites(own: bool, gave: tuple[str, ...], rows: list[layers.Row], fav
     assert layers.is_favorite(own, set(gave), rows) is favorite
 
 
+def test_notes_in_two_files() -> None:
+    """What was written into `x.txt` and into `x.md` is seen both; of one file the newest state counts."""
+    rows = [
+        (beside("text", "/n/x.MD"), Provided(notes="in md")),
+        (beside("text", "/m/x.txt"), Provided(notes="in txt")),
+        (beside("text", "/m/x.description.txt"), Provided(notes="described")),
+        (beside("text", "/m/x.md"), Provided(notes="in md before")),
+    ]
+    seen = effective(Texts(), frozenset(), rows)
+
+    assert sorted(seen.description.split("\n\n")) == ["described", "in md", "in txt"]
+
+
 def test_whose_a_text_is() -> None:
     """Each field is told to be a person's, emptied ones too, a sidecar's, or nobody's."""
     said = [row("civitai-info", Provided(description="x", trigger_words=("y",)))]
