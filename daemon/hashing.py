@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from io import FileIO
 
 from ..events.pathtext import shown, to_text
+from .filetime import mtime_ns
 
 # With a thread that reads ahead, blocks of 1 and 2 MiB hash at 0.96 to 0.98 of `openssl speed`, 512 KiB at
 # 0.92; 4 MiB falls out of the cache of many cores. Two MiB wait for the GIL half as often as one.
@@ -85,7 +86,7 @@ def hash_file(
         with closing(reading) as blocks:
             for block in blocks:
                 digest.update(block)
-    return Hashed(digest.hexdigest(), status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
+    return Hashed(digest.hexdigest(), status.st_size, mtime_ns(status), status.st_dev, status.st_ino)
 
 
 def open_regular(path: str) -> FileIO:

@@ -298,7 +298,7 @@ class Reading:
         known: dict[str, Known] = await self._library.with_reader(known_of, [path])
         asked = {path: self._asked(path, of, anew=False, patient=False) for path, of in known.items()}
         with suppress(NoAnswer):
-            await self._write(await self._look_beside(NEAR, asked))
+            await self._write(await self._look_beside(NEAR, known, asked))
 
     async def _read(self, lane: _Lane, name: str, files: dict[str, bool]) -> None:
         """Look beside model files, and write down what sidecars say that is new."""
@@ -309,8 +309,7 @@ class Reading:
             path: self._asked(path, of, anew=files[path], patient=self._tries.get(path, 0) < TRIES)
             for path, of in known.items()
         }
-        found = await self._look_beside(name, asked)
-        await self._own_exports.set_aside((known[path].owner, beside) for path, beside in found.items())
+        found = await self._look_beside(name, known, asked)
         await self._write(found)
         for path, beside in found.items():
             self._took(lane, path, known[path], beside)
@@ -319,18 +318,20 @@ class Reading:
         prints = frozenset[Print]() if anew else known.prints | self._old.get(known.owner, frozenset())
         return Asked(os.path.basename(path), prints, known.pictureless, patient)
 
-    async def _look_beside(self, lane: str, asked: dict[str, Asked]) -> dict[str, Beside]:
+    async def _look_beside(self, lane: str, known: dict[str, Known], asked: dict[str, Asked]) -> dict[str, Beside]:
         """Look beside model files, by their paths; left out is what lies on a file system that is silent."""
         by_folder: dict[str, list[str]] = {}
         for path in asked:
             by_folder.setdefault(os.path.dirname(path), []).append(path)
         places = [(folder, [asked[path] for path in paths]) for folder, paths in by_folder.items()]
         looked = await self._disks.beside(places, lane=lane)
-        return {
+        found = {
             path: beside
             for folder, several in looked.items()
             for path, beside in zip(by_folder[folder], several, strict=True)
         }
+        await self._own_exports.set_aside((known[path].owner, beside) for path, beside in found.items())
+        return found
 
     async def _write(self, found: dict[str, Beside]) -> None:
         reports = [Report(to_text(path), *one.model, one.told) for path, one in found.items() if one.told and one.model]

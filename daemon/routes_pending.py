@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import apsw
 from aiohttp import web
 
 from ..events.pathtext import to_path
@@ -32,22 +33,29 @@ async def get_pending(services: Services, request: web.Request) -> web.Response:
 
 
 async def _whole(services: Services, number_: int) -> dict[str, Any]:
-    db = services.library.db
-    card, found = pending.card(db, number_), pending.get(db, number_)
+    found = pending.get(services.library.db, number_)
+    tensors = [] if found is None else await _tensors_of(services, to_path(found.path))
+    return _known(services.library.db, number_) | {"tensors": tensors}
+
+
+def _known(db: apsw.Connection, number_: int) -> dict[str, Any]:
+    """Give all that is known of a pending model, as it was at one moment."""
+    db.execute("BEGIN")
+    try:
+        card, found, rows = pending.card(db, number_), pending.get(db, number_), pending.provided(db, number_)
+    finally:
+        db.execute("ROLLBACK")
     if card is None or found is None:
         raise ApiError(404, f"there is no pending model {number_}; list them with `hikazed pending`")
-    tensors = await _tensors_of(services, to_path(found.path))
-    said = library.layered(found.own, found.given, pending.provided(db, number_))
     return (
         card
-        | said
+        | library.layered(found.own, found.given, rows)
         | {
             "description": found.texts.description,
             "community_links": found.texts.community_links,
             "prompts": {"positive": found.texts.prompts.positive, "negative": found.texts.prompts.negative},
             "trigger_words": found.texts.trigger_words,
             "header": found.header,
-            "tensors": tensors,
             "version": found.version,
         }
     )

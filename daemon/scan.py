@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from errno import ELOOP, ENOENT, ENOTDIR
 
+from .filetime import mtime_ns
 from .names import is_model_name
 
 DEEPEST = 64
@@ -272,7 +273,7 @@ class _Walk:
                         continue
                     found.files += 1
                     meet(path)
-                    if row != (info.st_size, info.st_mtime_ns, info.st_ino):
+                    if row != (info.st_size, mtime_ns(info), info.st_ino):
                         found.changed.append(_seen(path, info))
                 elif stat.S_ISDIR(info.st_mode) and not is_hidden(name):
                     if entry.is_symlink():
@@ -392,7 +393,7 @@ def _opened(folder: str, flags: int) -> Iterator[tuple[int | str, tuple[int, int
 
 
 def _seen(path: str, info: os.stat_result) -> Seen:
-    return Seen(path, info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_dev, info.st_ino, info.st_nlink)
+    return Seen(path, info.st_size, mtime_ns(info), info.st_ctime_ns, info.st_dev, info.st_ino, info.st_nlink)
 
 
 def _stat_or_none(path: str) -> os.stat_result | None:

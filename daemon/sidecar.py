@@ -54,6 +54,8 @@ def parse(source: str, data: bytes, name: str) -> Provided | None:
         return None
     if len(data) > MAX_BYTES:
         return _unreadable(source, f"is larger than {MAX_BYTES // 1024**2} MiB, which no such file is", "")
+    if is_binary(data):
+        return _unreadable(source, "is no text", "")
     text = decoded(data)
     if reader is None:
         return sidecar_text.read(text)
@@ -74,15 +76,28 @@ def decoded(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace").replace("\0", "")
-    start = data[:200]
-    if len(start) >= 2 and start.count(0) * 3 > len(start):
-        encoding = "utf-16-be" if start[::2].count(0) > start[1::2].count(0) else "utf-16-le"
+    start = data[:_START]
+    if _is_utf16(start):
+        encoding = "utf-16-be" if start[::2].count(0) else "utf-16-le"
         return data.decode(encoding, "replace").replace("\0", "")
     text = data.decode("utf-8", "replace")
     part = text[:_TELLING]
     if part.count("\ufffd") * 2 > len(part) - len(part.encode("ascii", "ignore")):
         text = _western(data)
     return text.replace("\0", "")
+
+
+def is_binary(data: bytes) -> bool:
+    """Tell whether a file is no text: more than a tenth of its beginning is control characters."""
+    start = data[:_START]
+    if start.startswith(tuple(mark for mark, _ in _MARKS)) or _is_utf16(start):
+        return False
+    return sum(start.count(control) for control in _CONTROLS) * 10 > len(start)
+
+
+def _is_utf16(start: bytes) -> bool:
+    """Tell whether a third of what a file begins with, or more, are null bytes, all of them in every other place."""
+    return start.count(0) * 3 > len(start) >= 2 and not (start[::2].count(0) and start[1::2].count(0))
 
 
 def _western(data: bytes) -> str:
@@ -140,4 +155,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_CONTROLS = bytes({*range(32)} - {*b"\t\n\f\r\x1b"})
+_START = 200  # bytes in which it shows whether a text is UTF-16, or no text at all
 _TELLING = 1024**2  # characters in which it shows whether a text is UTF-8

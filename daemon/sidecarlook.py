@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ..events.catalog import Provided, Sidecar
 from ..events.pathtext import shown, to_text
 from .beside import PREVIEW
+from .filetime import mtime_ns
 from .hashing import ReadingStopped, open_regular
 from .listing import Listing
 from .names import PICTURE_EXTENSIONS, UNTAKEN_EXTENSIONS, Folder, extension, may_be_sidecar
@@ -22,7 +23,6 @@ YOUNG_NS = 1_000_000_000  # a file that changed within this may be written to st
 BROKEN_NS = 3_000_000_000  # one that makes no sense is waited for so long: perhaps its other half is yet to come
 BYTES_AT_ONCE = 64 << 20  # of sidecars that are read for one answer
 
-_FIRST_NS, _LAST_NS = -(1 << 63), (1 << 63) - 1  # what the log's tables hold; a file's time may lie beyond 2262
 _PICTURES = frozenset({"jxl", "bmp", "heic", "heif"})
 
 Print = tuple[str, int, int]
@@ -207,7 +207,7 @@ def _untaken(name: str) -> str:
 
 
 def _sidecar(path: str, source: str, seen: os.stat_result) -> Sidecar:
-    return Sidecar(to_text(path), source, seen.st_size, max(_FIRST_NS, min(seen.st_mtime_ns, _LAST_NS)))
+    return Sidecar(to_text(path), source, seen.st_size, mtime_ns(seen))
 
 
 def _read(path: str, sidecar: Sidecar) -> tuple[Sidecar, Provided | None] | None:

@@ -49,7 +49,7 @@ def newest(rows: Sequence[Row]) -> list[Row]:
     first: dict[str, Row] = {}
     for row in rows:
         first.setdefault(_kind(row[0]), row)
-    return sorted(first.values(), key=lambda row: (_rank(row[0].source), _kind(row[0])))
+    return sorted(first.values(), key=lambda row: _rank(row[0].source))
 
 
 def words(name: str, texts: Texts, rows: Sequence[Row]) -> str:

@@ -156,7 +156,12 @@ def card(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
 
 
 def whole(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
-    """Give a model with everything known of it, None where there is none."""
+    """Give a model with everything known of it, None where there is none; all of it as it was at one moment."""
+    with db:
+        return _whole(db, sha256)
+
+
+def _whole(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
     row = db.execute(
         f"SELECT {_CARD}, m.meta_json, m.header_json FROM models m {_BEST_LOCATION} WHERE m.sha256 = ?",  # noqa: S608
         (sha256,),

@@ -131,6 +131,14 @@ def test_a_broken_byte_spoils_no_more_than_itself():
     assert sidecar.decoded(b"caf\xe9 \x81") == "caf\xe9 \x81"
 
 
+@pytest.mark.parametrize(("source", "name"), [("text", "x.txt"), ("civitai-info", "x.civitai.info")])
+def test_what_is_no_text(source: str, name: str) -> None:
+    """A model that was saved under the name of a sidecar says nothing, and that is told."""
+    said = sidecar.parse(source, b"\x90\x02\0\0\0\0\0\0" + bytes(range(4)) * 100 + b"\0" * 500, name)
+
+    assert said == Provided(problem="is no text")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
 @pytest.mark.parametrize("source", ["lora-manager", "civitai-info", "a1111"])
 def test_json_in_every_encoding(source: str, encoding: str):

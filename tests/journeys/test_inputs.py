@@ -145,6 +145,18 @@ def test_a_truncated_file(shared: Daemon) -> None:
     shared.wait_pending(path)
 
 
+def test_a_time_beyond_all_clocks(shared: Daemon) -> None:
+    """A file whose time is no time that we can keep is taken in all the same, and imported."""
+    staged = lora(shared.staging / "of the year 2300", 71)
+    os.utime(staged, ns=(time.time_ns(), 10_413_792_000_000_000_000))
+    path = shared.put(staged, shared.drop / "of the year 2300.safetensors")
+    if path.stat().st_mtime_ns < 1 << 63:
+        pytest.skip("this file system keeps no such time")
+
+    done = import_and_check(shared, path)
+    assert shared.model(done["sha256"])["state"] == "present"
+
+
 def test_an_empty_file(shared: Daemon) -> None:
     """An empty file waits until it has content."""
     path = shared.staging / "empty"

@@ -171,14 +171,14 @@ def _compare_words(life: Life, book: Book) -> None:
         model = models.get(db, sha256)
         if model is None:
             raise Divergence("lost", f"model {sha256[:8]} is not there")
-        _must_stand(f"model {sha256[:8]}", wrote, model.name, model.texts.description, tags.of_model(db, sha256))
+        _must_stand(f"model {sha256[:8]}", wrote, model.name, model.own.description, tags.of_model(db, sha256))
     for number, wrote in book.pending.items():
         row = next(iter(pending._pendings(db, _ANY_PENDING, (number,))), None)
         if row is None:
             raise Divergence("lost", f"pending model {number} is not there, and {wrote} was written to it")
         if number not in book.dismissed and pending.get(db, number) is None:
             raise Divergence("lost", f"pending model {number} is out of sight, and {wrote} was written to it")
-        _must_stand(f"pending {number}", wrote, row.name, row.texts.description, tags.of_pending(db, number))
+        _must_stand(f"pending {number}", wrote, row.name, row.own.description, tags.of_pending(db, number))
 
 
 _ANY_PENDING = " UNION ALL ".join(
