@@ -472,8 +472,9 @@ def _make_tiers(store: ImageStore, original: str, token: str) -> Picture:
 
 
 def _has_picture(db: apsw.Connection, model: str, subject: Pending) -> bool:
-    """Tell whether the model has the pending picture already: an earlier library had it of both."""
-    return bool(subject.picture_original) and images.has_original(db, model, subject.picture_original)
+    """Tell whether the model has the pending picture already, where it comes from an earlier library: it had both."""
+    known = subject.picture_original if subject.legacy else ""
+    return bool(known) and images.has_original(db, model, known)
 
 
 def _discard_picture(tools: Tools, job: Job) -> None:

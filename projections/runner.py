@@ -282,12 +282,12 @@ class Views:
 READER_CACHE_KIB = 16_384  # a page of cards touches some 400 leaves, which SQLite's 2 MiB do not hold for the next
 
 
-def reader(path: str) -> apsw.Connection:
-    """Open the read tables for reading only; one connection per thread."""
+def reader(path: str, cache_kib: int = READER_CACHE_KIB) -> apsw.Connection:
+    """Open the read tables for reading only, with so much cache in KiB; one connection per thread."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
     db.set_busy_timeout(BUSY_MS)
     db.pragma("query_only", True)
-    db.pragma("cache_size", -READER_CACHE_KIB)
+    db.pragma("cache_size", -cache_kib)
     return db
 
 

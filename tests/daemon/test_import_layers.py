@@ -220,9 +220,12 @@ def test_a_merge_of_an_earlier_librarys_model_loses_nothing(tmp_path: Path) -> N
     run(tmp_path, play)
 
 
-@pytest.mark.parametrize(("strategy", "pictures"), [("merge", [0]), ("override", [0, 1])])
-def test_one_picture_of_both(tmp_path: Path, strategy: Any, pictures: list[int]) -> None:
-    """A picture that the model has already, by its file's hash, is not merged into it once more."""
+@pytest.mark.parametrize(
+    ("strategy", "is_legacy", "pictures"),
+    [("merge", True, [0]), ("merge", False, [0, 1]), ("override", True, [0, 1])],
+)
+def test_one_picture_of_both(tmp_path: Path, strategy: Any, is_legacy: bool, pictures: list[int]) -> None:
+    """A picture that an earlier library had of both, by its file's hash, is not merged into the model once more."""
 
     async def play(at: Home) -> None:
         await at.bring_in(await at.see(put_model(at.drop / "a.safetensors", 1)))
@@ -231,6 +234,8 @@ def test_one_picture_of_both(tmp_path: Path, strategy: Any, pictures: list[int])
         Path(at.store.pending_folder).mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (32, 32), "red").save(at.store.pending_path(number, ".png"))
         await write(at, of_pending(number, PendingPictured(number, ".png", "person", 32, 32, original="ff")))
+        if is_legacy:
+            await write(at, New("migration/op", RowMigrated("op", "d", "v1", "models", "12", "new", pending=number)))
         await at.bring_in(number, strategy)
 
         assert images.sequences(at.db, SHA) == pictures
