@@ -60,9 +60,13 @@ class Picturing:
             numbers = await self._library.with_reader(_without_picture_beside, folder)
             self._models.update(dict.fromkeys(numbers))
         for chunk in chunks(list(self._models), PICTURES_AT_ONCE):
-            await self._take_pictures(chunk)
             for number in chunk:
-                self._models.pop(number, None)
+                self._models.pop(number, None)  # before: what becomes of one meanwhile has it looked for once more
+            try:
+                await self._take_pictures(chunk)
+            except BaseException:
+                self.look_for(chunk)
+                raise
 
 
 def _without_picture_in(db: apsw.Connection, folder: str) -> list[int]:
