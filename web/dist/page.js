@@ -129,8 +129,11 @@ function updatePending(element, item) {
   if (element.face === face) return
   element.face = face
   element.className = `card is-${state}`
+  const shot = element.querySelector('.shot')
   const picture = item.image && [api.pendingPicture(item.id, mine.pictured ?? 0)]
-  showPicture(element.querySelector('.shot'), picture, item.name, String(item.id))
+  // A picture that comes during an import is the model's a moment later, and no more to be had here.
+  if (state !== 'importing') showPicture(shot, picture, item.name, String(item.id))
+  else if (!shot.querySelector('img, .blank')) showPicture(shot, null, item.name, String(item.id))
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset.does : null
   element.querySelector('.body').replaceChildren(...pendingBody(item, state, mine, model))
   showProgress(element, mine.progress)
