@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from hikaze.daemon import client as program
+from hikaze.daemon.commands import client as program
 from hikaze.daemon.instance import Running
 
 from .library import TYPE, Library, put_file

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 
-from hikaze.daemon.client import Broken, Client
+from hikaze.daemon.commands.client import Broken, Client
 
 LOOK_EVERY_S = 0.01
 

@@ -15,24 +15,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 HANDLERS = {
-    "open": ("commands", "open_page"),
-    "stop": ("commands", "stop"),
-    "status": ("commands", "status"),
-    "scan": ("commands", "scan"),
-    "pending": ("commands", "pending"),
-    "import": ("commands_import", "import_models"),
-    "models": ("commands", "models"),
-    "show": ("commands", "show"),
-    "tag": ("commands", "tag"),
-    "migrate": ("commands_migrate", "migrate"),
-    "export": ("commands_export", "export"),
-    "log": ("commands", "log"),
-    "rebuild": ("commands_upkeep", "rebuild"),
-    "check": ("commands_upkeep", "check_library"),
-    "backup": ("commands_upkeep", "back_up"),
-    "restore": ("commands_upkeep", "restore"),
+    "open": ("everyday", "open_page"),
+    "stop": ("everyday", "stop"),
+    "status": ("everyday", "status"),
+    "scan": ("everyday", "scan"),
+    "pending": ("everyday", "pending"),
+    "import": ("importing", "import_models"),
+    "models": ("everyday", "models"),
+    "show": ("everyday", "show"),
+    "tag": ("everyday", "tag"),
+    "migrate": ("migrate", "migrate"),
+    "export": ("export", "export"),
+    "log": ("everyday", "log"),
+    "rebuild": ("upkeep", "rebuild"),
+    "check": ("upkeep", "check_library"),
+    "backup": ("upkeep", "back_up"),
+    "restore": ("upkeep", "restore"),
 }
-"""The module and function of each command; it takes a `commands.Desk` and gives the exit code. `run` is here."""
+"""The module and function of each command, in `commands`; it takes an `everyday.Desk` and gives the exit code.
+
+`run` is here.
+"""
 
 STRATEGIES = ("merge", "override", "ignore", "delete")
 EXPORT_FORMATS = ("lora-manager", "civitai-info", "a1111", "stability-matrix", "swarm", "text")
@@ -81,14 +84,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _command(args: argparse.Namespace) -> int:
-    from .commands import FAILURES, Desk
+    from .commands.everyday import FAILURES, Desk
+    from .commands.terminal import Screen
     from .config import Platform
-    from .terminal import Screen
 
     module, function = HANDLERS[args.command]
     screen = Screen(sys.stdout, sys.stderr)
     try:
-        code = getattr(import_module(f".{module}", __package__), function)(
+        code = getattr(import_module(f".commands.{module}", __package__), function)(
             Desk(args, screen, Platform.here().config_dir)
         )
         screen.flush()
@@ -100,7 +103,7 @@ def _command(args: argparse.Namespace) -> int:
 
 
 def _fail(message: str) -> int:
-    from .terminal import Screen
+    from .commands.terminal import Screen
 
     Screen(sys.stdout, sys.stderr).note(f"hikazed: {message}")
     return 1

@@ -21,10 +21,11 @@ from ..events.writer import Unwritable
 from ..projections import images, pending
 from . import comfyui, dismissing, exchange, roots
 from .access import Codes
+from .commands.terminal import inert
 from .config import Config, ConfigError
 from .disks import Disks
-from .export import Exporter
-from .far import FarDisks
+from .export.run import Exporter
+from .far.disks import FarDisks
 from .folders import Plan, folders_of, refuse_network_folder
 from .gallery import Gallery
 from .imagestore import ImageStore
@@ -33,15 +34,14 @@ from .ingest import STEPS, Busy, Step, Tools
 from .instance import DataLock, InstanceError, Running, announce, load_secrets, prepare, withdraw
 from .library import Library
 from .listen import CannotStart, is_same_user, is_trusted, listen
-from .migration import Migration
-from .migrationlook import Lookout
-from .migrationrows import Rows
+from .migration.look import Lookout
+from .migration.rows import Rows
+from .migration.run import Migration
 from .notify import Notifier
 from .observer import Observer
 from .patience import Pool
-from .routes_system import page_files
+from .routes.system import page_files
 from .services import Services
-from .terminal import inert
 from .watch import Hint, Watcher
 
 if sys.platform != "win32":

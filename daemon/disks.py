@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 
-from . import companions, looking, sidecarlook
+from . import companions, looking
 from . import roots as rooting
 from .grounds import Absent
 from .hashing import Hashed, hash_file, unheard
@@ -19,7 +19,8 @@ from .polling import Polling
 from .rootcheck import Identity, identify, is_network
 from .roots import Root
 from .scan import Known, Look, look
-from .sidecarlook import Asked, Beside
+from .sidecars import look as sidecarlook
+from .sidecars.look import Asked, Beside
 from .sightings import Sighting
 from .watch import Hint, Shortage, Watcher
 

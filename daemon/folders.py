@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..events.pathtext import shown, to_text
 from . import comfyui, mounts
 from .config import Config, check_roots
-from .farmounts import Resolver, far_points, on_network
+from .far.mounts import Resolver, far_points, on_network
 from .listen import CannotStart
 from .mounts import Mount
 from .patience import within

@@ -18,8 +18,8 @@ from ..projections.runner import is_torn
 from .access import Policy, check, read_head, security_headers
 from .edits import NotFound, Refused, Stale
 from .importer import AlreadyQueued, NoSuchPending
-from .legacy import NotALibrary, SourceBusy
-from .migration import AnotherUnderWay, MigrationFailed
+from .legacy.library import NotALibrary, SourceBusy
+from .migration.run import AnotherUnderWay, MigrationFailed
 from .pictures import PictureRefused
 from .services import Services
 from .tagging import BadTag, NoSuchTag

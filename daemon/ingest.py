@@ -26,8 +26,8 @@ from ..projections.models import Location
 from ..projections.pending import Pending
 from . import hashing, place, trash
 from .busy import Busy
+from .content.header import read_header, summary
 from .hashing import FileChanged, NotRegular, ReadingStopped
-from .header import read_header, summary
 from .imagestore import ImageStore
 from .importplan import (
     BRINGS,

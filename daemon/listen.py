@@ -15,7 +15,7 @@ from .access import policy_for
 from .config import Config
 from .http import make_app
 from .instance import Secrets
-from .routes import API, PAGE
+from .routes.table import API, PAGE
 from .services import Services
 
 STOP_S = 1.5  # requests under way get so long to end when the daemon stops

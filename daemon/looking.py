@@ -12,10 +12,10 @@ from ..events.catalog import File
 from ..events.pathtext import to_path, to_text
 from ..projections import models, pending
 from . import roots as rooting
+from .content.guess import guess_type
+from .content.header import Header, read, summary
 from .grounds import Absent, Recorded
-from .guess import guess_type
 from .hashing import Hashed
-from .header import Header, read, summary
 from .listing import KEPT, Listing
 from .names import type_of_folder
 from .probe import facts

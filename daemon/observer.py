@@ -38,11 +38,11 @@ from .names import PICTURE_EXTENSIONS, extension, is_model_name
 from .pauses import Clocks, pause, read_clocks
 from .picturing import Picturing
 from .presence import Presence, Watched
-from .reading import Pictures, Reading
 from .roots import Root
 from .scan import Look, StoppedError
 from .settle import Settling, Waiting
-from .sidecarlook import may_belong
+from .sidecars.look import may_belong
+from .sidecars.reading import Pictures, Reading
 from .sightings import Outcome, Sighting, as_outcome, break_off, lose, see
 from .storms import Storms
 from .telling import Trouble

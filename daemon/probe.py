@@ -10,7 +10,8 @@ import errno
 import os
 import sys
 
-from . import header, names
+from . import names
+from .content import header
 from .settle import Facts
 
 if sys.platform == "linux":

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from .access import Codes
-from .export import Exporter
+from .export.run import Exporter
 from .gallery import Gallery
 from .imagestore import ImageStore
 from .importer import Importer
 from .ingest import Tools
 from .instance import Secrets
 from .library import Library
-from .migration import Migration
+from .migration.run import Migration
 from .observer import Observer
 
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ..events.catalog import LegacyForm, Strategy
-from .exportformats import Format
+from .export.formats import Format
 
 Name = Annotated[str, Meta(min_length=1, max_length=500)]
 Text = Annotated[str, Meta(max_length=100_000)]

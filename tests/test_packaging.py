@@ -54,7 +54,7 @@ def belongs(path: Path, package: str) -> bool:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from a copy, where nothing of an earlier build lies about."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for folder in FOLDERS.values():
+    for folder in {Path(folder).parts[0] for folder in FOLDERS.values()}:
         shutil.copytree(
             REPOSITORY / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", "node_modules")
         )

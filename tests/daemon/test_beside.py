@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 import pytest
 from hikaze.daemon import edits, tagging
-from hikaze.daemon.beside import PREVIEW, Report, read_beside
+from hikaze.daemon.sidecars.beside import PREVIEW, Report, read_beside
 from hikaze.daemon.sightings import of_files, of_model, of_pending
 from hikaze.events.catalog import (
     Changes,

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hikaze.daemon import cleantext
+from hikaze.daemon.sidecars import cleantext
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hikaze.daemon.client import Broken, Client, ClientError, Message, NoDaemon, Refused, find, messages
+from hikaze.daemon.commands.client import Broken, Client, ClientError, Message, NoDaemon, Refused, find, messages
 from hikaze.daemon.instance import Running, announce
 from hypothesis import given
 from hypothesis import strategies as st

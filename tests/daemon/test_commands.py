@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 from hikaze.daemon.__main__ import HANDLERS, main, parser
-from hikaze.daemon.client import Message
-from hikaze.daemon.commands import Desk, event_line, open_page, with_tags
-from hikaze.daemon.commands_import import ended
+from hikaze.daemon.commands.client import Message
+from hikaze.daemon.commands.everyday import Desk, event_line, open_page, with_tags
+from hikaze.daemon.commands.importing import ended
+from hikaze.daemon.commands.terminal import Screen
 from hikaze.daemon.config import Platform
 from hikaze.daemon.instance import DataLock
 from hikaze.daemon.process import end
-from hikaze.daemon.terminal import Screen
 from hikaze.events.catalog import TagCreated
 from hikaze.events.log import EventLog
 from hikaze.events.record import New

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hikaze.daemon.__main__ import EXPORT_FORMATS
-from hikaze.daemon.exportformats import ENDINGS
+from hikaze.daemon.export.formats import ENDINGS
 
 from .conftest import Asked, Said
 from .test_commands import MODEL, SHA, Hikazed, hikazed

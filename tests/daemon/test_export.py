@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from hikaze.daemon.edits import edit_model
-from hikaze.daemon.export import Exporter, NoSuchModel, Report, UnderWay, Wish
-from hikaze.daemon.exportbeside import Told
+from hikaze.daemon.export.beside import Told
+from hikaze.daemon.export.run import Exporter, NoSuchModel, Report, UnderWay, Wish
 from hikaze.daemon.shapes import ModelPatch, PromptsPatch
 from PIL import Image
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hikaze.daemon.exportfile import NotWritten, put, why
+from hikaze.daemon.export.file import NotWritten, put, why
 
 from ..machine import needs_mount
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hikaze.daemon import exportformats, sidecar
-from hikaze.daemon.cleantext import web_address
-from hikaze.daemon.exportformats import ENDINGS, Format, NotOne, exported
-from hikaze.daemon.exportknown import Beside, Known, joined, known_of
-from hikaze.daemon.exportmark import Moment
-from hikaze.daemon.sidecar_ours import exported_at
+from hikaze.daemon.export import formats as exportformats
+from hikaze.daemon.export.formats import ENDINGS, Format, NotOne, exported
+from hikaze.daemon.export.known import Beside, Known, joined, known_of
+from hikaze.daemon.export.mark import Moment
+from hikaze.daemon.sidecars import formats as sidecar
+from hikaze.daemon.sidecars.cleantext import web_address
+from hikaze.daemon.sidecars.ours import exported_at
 from hikaze.events.catalog import Prompts, Provided, Sidecar
 from hypothesis import given
 from hypothesis import strategies as st
@@ -341,7 +342,7 @@ def test_a_mark_that_is_not_ours(form: Format, mark: Any) -> None:
 
 def test_a_false_mark_is_cleaned() -> None:
     """What stands in a mark is another's text like any other."""
-    from hikaze.daemon.exportmark import marked
+    from hikaze.daemon.export.mark import marked
 
     says = {"notes": "<script>x</script>hi\0", "links": ["javascript:x"], "tags": ["a" * 5000, "ok"], "sha256": "zz"}
     said = read("lora-manager", json.dumps(marked({}, NOW, says)).encode())

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from hikaze.daemon.exportown import OwnExports
-from hikaze.daemon.sidecarlook import Beside
+from hikaze.daemon.export.own import OwnExports
+from hikaze.daemon.sidecars.look import Beside
 from hikaze.events.catalog import Provided, Sidecar
 from hikaze.events.errors import LogError
 

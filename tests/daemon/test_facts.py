@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hikaze.daemon import facts
+from hikaze.daemon.commands import facts
 
 SAID = {
     "source": "lora-manager",

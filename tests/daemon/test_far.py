@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from hikaze.daemon.disks import NEAR, Disks, NoAnswer
-from hikaze.daemon.far import FarDisks
+from hikaze.daemon.far.disks import FarDisks
 from hikaze.daemon.mounts import Mount
 from hikaze.daemon.roots import Root
 from hikaze.daemon.watch import Hint
@@ -68,7 +68,7 @@ async def until(holds: Callable[[], Any], seconds: float = 30.0) -> None:
 def child_of(disks: FarDisks, point: Path) -> int:
     """Give the process that looks at a far mount."""
     found = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    mine = [int(child) for child in found if b"farside" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    mine = [int(child) for child in found if b"far.side" in Path(f"/proc/{child}/cmdline").read_bytes()]
     assert disks.lane(root_at(point)) == str(point)
     (only,) = mine
     return only
@@ -241,7 +241,7 @@ def test_links_from_near_to_far(far: Path) -> None:
 def child_of_any() -> int:
     """Give the one process for a far file system that there is."""
     found = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    (only,) = [int(child) for child in found if b"farside" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    (only,) = [int(child) for child in found if b"far.side" in Path(f"/proc/{child}/cmdline").read_bytes()]
     return only
 
 
@@ -299,7 +299,7 @@ def test_a_mount_that_hangs(tmp_path: Path) -> None:
 
 def test_what_the_process_does_not_load() -> None:
     """It is small: nothing of servers, pictures or terminals is in it."""
-    code = "import sys, hikaze.daemon.farside; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    code = "import sys, hikaze.daemon.far.side; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert not {"aiohttp", "PIL", "rich", "yaml", "platformdirs", "multiprocessing"} & set(loaded)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hikaze.daemon.farmounts import Resolver, far_points, on_network
+from hikaze.daemon.far.mounts import Resolver, far_points, on_network
 from hikaze.daemon.mounts import Mount
 from hypothesis import given
 from hypothesis import strategies as st

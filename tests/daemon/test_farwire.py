@@ -4,8 +4,8 @@ import socket
 import sys
 
 import pytest
-from hikaze.daemon import farwire
-from hikaze.daemon.farwire import Beat
+from hikaze.daemon.far import wire as farwire
+from hikaze.daemon.far.wire import Beat
 
 
 def test_a_message_that_is_sent_is_read() -> None:

@@ -1,8 +1,8 @@
 """What the tensors of a model file tell about its type."""
 
 import pytest
-from hikaze.daemon.guess import guess_type
-from hikaze.daemon.header import Header, Tensor
+from hikaze.daemon.content.guess import guess_type
+from hikaze.daemon.content.header import Header, Tensor
 
 
 def shaped(*names: str, shape: tuple[int, ...] = (4, 4)) -> list[Tensor]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hikaze.daemon import header
-from hikaze.daemon.guess import guess_type
-from hikaze.daemon.header import Header, Tensor
+from hikaze.daemon.content import header
+from hikaze.daemon.content.guess import guess_type
+from hikaze.daemon.content.header import Header, Tensor
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file

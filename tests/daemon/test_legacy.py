@@ -10,8 +10,8 @@ from typing import Any
 
 import apsw
 import pytest
-from hikaze.daemon.legacy import Broken, Item, Picture, Row, Unused, find, snapshot
-from hikaze.daemon.legacyfields import checked_path
+from hikaze.daemon.legacy.fields import checked_path
+from hikaze.daemon.legacy.library import Broken, Item, Picture, Row, Unused, find, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import apsw
 import pytest
-from hikaze.daemon.legacy import NotALibrary, Row, Source, SourceBusy, find, snapshot
-from hikaze.daemon.legacycopy import copied
+from hikaze.daemon.legacy.copying import copied
+from hikaze.daemon.legacy.library import NotALibrary, Row, Source, SourceBusy, find, snapshot
 from hikaze.events.log import EventLog
 from hikaze.projections.runner import Views
 

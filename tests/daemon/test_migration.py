@@ -10,12 +10,12 @@ from typing import Any
 
 import apsw
 import pytest
-from hikaze.daemon import legacy
 from hikaze.daemon.imagestore import ImageStore
+from hikaze.daemon.legacy import library as legacy
 from hikaze.daemon.library import Library
-from hikaze.daemon.migration import AnotherUnderWay, Migration, Report
-from hikaze.daemon.migrationlook import Lookout
-from hikaze.daemon.migrationrows import Rows
+from hikaze.daemon.migration.look import Lookout
+from hikaze.daemon.migration.rows import Rows
+from hikaze.daemon.migration.run import AnotherUnderWay, Migration, Report
 from hikaze.daemon.pictures import TIERS
 from hikaze.daemon.sightings import of_model, of_pending
 from hikaze.events.catalog import Changes, ModelEdited, ModelUntagged, PendingEdited

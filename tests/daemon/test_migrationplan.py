@@ -6,11 +6,11 @@ from typing import Any
 
 import apsw
 import pytest
-from hikaze.daemon.legacy import Broken, Row, Unused
-from hikaze.daemon.migrationmodel import bring_to_model
-from hikaze.daemon.migrationpending import bring_to_pending
-from hikaze.daemon.migrationpictures import Ready
-from hikaze.daemon.migrationplan import (
+from hikaze.daemon.legacy.library import Broken, Row, Unused
+from hikaze.daemon.migration.model import bring_to_model
+from hikaze.daemon.migration.pending import bring_to_pending
+from hikaze.daemon.migration.pictures import Ready
+from hikaze.daemon.migration.plan import (
     Came,
     Changed,
     Ending,

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hikaze.daemon import reading, roots
+from hikaze.daemon import roots
 from hikaze.daemon.disks import Disks, NoAnswer
 from hikaze.daemon.roots import Root
-from hikaze.daemon.sidecarlook import Asked, Beside
+from hikaze.daemon.sidecars import reading
+from hikaze.daemon.sidecars.look import Asked, Beside
 from hikaze.daemon.watch import Hint
 from hikaze.events.catalog import TagCreated
 from hikaze.events.record import New

@@ -21,7 +21,7 @@ from hikaze.daemon.library import Library
 from hikaze.daemon.listen import listen
 from hikaze.daemon.openapi import document, plain_path
 from hikaze.daemon.roots import adjust
-from hikaze.daemon.routes import API
+from hikaze.daemon.routes.table import API
 from openapi_spec_validator import validate
 from PIL import Image
 from safetensors.numpy import save_file

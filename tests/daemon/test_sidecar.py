@@ -5,7 +5,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from hikaze.daemon import cleantext, sidecar, sidecar_fields, sidecar_values, tagging
+from hikaze.daemon import tagging
+from hikaze.daemon.sidecars import cleantext
+from hikaze.daemon.sidecars import fields as sidecar_fields
+from hikaze.daemon.sidecars import formats as sidecar
+from hikaze.daemon.sidecars import values as sidecar_values
 from hikaze.events.catalog import ModelProvided, Provided, Sidecar
 from hikaze.events.codec import Codec
 from hypothesis import given

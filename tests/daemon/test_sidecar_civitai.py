@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hikaze.daemon.sidecar import parse
+from hikaze.daemon.sidecars.formats import parse
 from hikaze.events.catalog import Prompts, Provided
 
 HASHES = {"AutoV1": "0A1B2C3D", "AutoV2": "DEADBEEF01", "AutoV3": "ABCDEF012345", "CRC32": "01234567"}

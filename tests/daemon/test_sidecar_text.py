@@ -1,7 +1,7 @@
 """What notes say: a person's own, those of ComfyUI-Model-Manager, and cards of Hugging Face."""
 
 import pytest
-from hikaze.daemon.sidecar import parse
+from hikaze.daemon.sidecars.formats import parse
 from hikaze.events.catalog import Provided
 
 MANAGER = """---

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hikaze.daemon.sidecar import parse
+from hikaze.daemon.sidecars.formats import parse
 from hikaze.events.catalog import Prompts, Provided
 
 A1111: dict[str, Any] = {

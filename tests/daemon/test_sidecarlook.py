@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-from hikaze.daemon.beside import PREVIEW
 from hikaze.daemon.listing import Listing
 from hikaze.daemon.names import Folder
-from hikaze.daemon.sidecarlook import BROKEN_NS, YOUNG_NS, Asked, Beside, Print, beside, may_belong, owners
+from hikaze.daemon.sidecars.beside import PREVIEW
+from hikaze.daemon.sidecars.look import BROKEN_NS, YOUNG_NS, Asked, Beside, Print, beside, may_belong, owners
 from hikaze.events.catalog import Provided
 from hikaze.events.pathtext import to_text
 

@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from hikaze.daemon.terminal import Screen, inert, moment, number, size, table
+from hikaze.daemon.commands.terminal import Screen, inert, moment, number, size, table
 from hypothesis import given
 from hypothesis import strategies as st
 

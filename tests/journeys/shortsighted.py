@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hikaze.daemon.__main__ import parser
 from hikaze.daemon.app import run
 from hikaze.daemon.config import load
-from hikaze.daemon.far import FarDisks
+from hikaze.daemon.far.disks import FarDisks
 from hikaze.daemon.polling import Polling
 
 POLL_S = (1.0, 3.0)

@@ -227,7 +227,7 @@ def test_the_processes_for_far_file_systems_end_with_the_daemon(daemon: Daemon, 
 def children_of(pid: int) -> list[int]:
     """Give the processes for far file systems that a daemon has started."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in found if b"farside" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [int(child) for child in found if b"far.side" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_a_data_folder_elsewhere_is_refused(make_daemon: Make, nas: Bound) -> None:

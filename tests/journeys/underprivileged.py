@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hikaze.daemon.__main__ import parser
 from hikaze.daemon.app import run
 from hikaze.daemon.config import load
-from hikaze.daemon.routes_system import page_files
+from hikaze.daemon.routes.system import page_files
 
 NOBODY = 65534
 

@@ -17,8 +17,8 @@ from typing import Any, cast
 
 import apsw
 import pytest
-from hikaze.daemon.commands_upkeep import _build_in_place
-from hikaze.daemon.terminal import Progress
+from hikaze.daemon.commands.terminal import Progress
+from hikaze.daemon.commands.upkeep import _build_in_place
 from hikaze.events.errors import LogError
 from hikaze.events.log import EventLog
 from hikaze.projections.runner import Views, dump

@@ -1,0 +1,1 @@
+"""What a model file is, told by its own bytes."""

@@ -1,0 +1,1 @@
+"""The libraries of earlier Hikazes, read without a byte of them changed."""

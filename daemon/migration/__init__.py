@@ -1,0 +1,1 @@
+"""Brings the library of an earlier Hikaze along, row by row."""

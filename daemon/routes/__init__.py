@@ -1,0 +1,1 @@
+"""What the API answers: the route table, and the handlers in it."""

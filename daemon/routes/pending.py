@@ -1,0 +1,147 @@
+"""Handlers for pending models and their import."""
+
+import asyncio
+from typing import Any
+
+import apsw
+from aiohttp import web
+
+from ...events.pathtext import to_path
+from ...projections import library, pending
+from .. import dismissing, edits
+from ..content.header import read_tensors
+from ..edits import canonical
+from ..http import ApiError, answer, how, limit_of, number, one, problem, read_body, read_raw, version_of
+from ..importer import Ended, Wish
+from ..services import Services
+from ..shapes import ImportBody, PendingPatch
+
+PATIENCE_S = 5.0  # for a file that is read while somebody waits for the answer
+MOST_TENSORS = 20_000  # shown of one file; the largest models in use have about 5,000
+
+
+async def list_pending(services: Services, request: web.Request) -> web.Response:
+    """Give a page of pending models, newest first."""
+    page = pending.page(services.library.db, limit=limit_of(request), cursor=one(request, "cursor"))
+    return answer(page.json())
+
+
+async def get_pending(services: Services, request: web.Request) -> web.Response:
+    """Give a pending model whole."""
+    whole = await _whole(services, _id(request))
+    return answer(whole, headers={"ETag": f'"{whole["version"]}"'})
+
+
+async def _whole(services: Services, number_: int) -> dict[str, Any]:
+    found = pending.get(services.library.db, number_)
+    tensors = [] if found is None else await _tensors_of(services, to_path(found.path))
+    return _known(services.library.db, number_) | {"tensors": tensors}
+
+
+def _known(db: apsw.Connection, number_: int) -> dict[str, Any]:
+    """Give all that is known of a pending model, as it was at one moment."""
+    db.execute("BEGIN")
+    try:
+        card, found, rows = pending.card(db, number_), pending.get(db, number_), pending.provided(db, number_)
+    finally:
+        db.execute("ROLLBACK")
+    if card is None or found is None:
+        raise ApiError(404, f"there is no pending model {number_}; list them with `hikazed pending`")
+    return (
+        card
+        | library.layered(found.own, found.given, rows)
+        | {
+            "description": found.texts.description,
+            "community_links": found.texts.community_links,
+            "prompts": {"positive": found.texts.prompts.positive, "negative": found.texts.prompts.negative},
+            "trigger_words": found.texts.trigger_words,
+            "header": found.header,
+            "version": found.version,
+        }
+    )
+
+
+async def _tensors_of(services: Services, path: str) -> list[dict[str, Any]]:
+    """Read which tensors a file holds; none where that cannot be read now, on a disk that does not answer perhaps."""
+    if not services.tools.answers(path):
+        return []
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await asyncio.to_thread(_tensors, path)
+    except TimeoutError:
+        return []
+
+
+def _tensors(path: str) -> list[dict[str, Any]]:
+    try:
+        found = read_tensors(path)
+    except OSError:
+        return []
+    return [{"name": one_.name, "dtype": one_.dtype, "shape": one_.shape} for one_ in found[:MOST_TENSORS]]
+
+
+async def patch_pending(services: Services, request: web.Request) -> web.Response:
+    """Change a pending model."""
+    number_ = _id(request)
+    raw = await read_raw(request)
+    patch: PendingPatch = await read_body(request, PendingPatch)
+    version = version_of(request)
+    written = await services.library.write(
+        lambda db: edits.edit_pending(db, number_, patch, version), **how(request, raw)
+    )
+    whole = await _whole(services, number_)
+    return answer(whole | {"position": written.position}, headers={"ETag": f'"{whole["version"]}"'})
+
+
+async def dismiss(services: Services, request: web.Request) -> web.Response:
+    """Send a pending model away: a dropped file to the trash, one in place out of sight."""
+    number_, ways = _id(request), how(request)
+    found = pending.get(services.library.db, number_)
+    if found is not None and not found.in_place and not services.tools.answers(to_path(found.path)):
+        raise ApiError(409, "the file system of its folder does not answer; try again when it does")
+    try:
+        written = await dismissing.dismiss(services.library, services.tools.busy, services.data, number_, **ways)
+    except dismissing.NotNow as error:
+        raise ApiError(409, str(error)) from error
+    if found is not None:
+        services.observer.look_again([to_path(found.path)])
+    return answer({"position": written.position})
+
+
+async def import_models(services: Services, request: web.Request) -> web.Response:
+    """Import one pending model and answer with what came of it, or queue several."""
+    raw = await read_raw(request)
+    body: ImportBody = await read_body(request, ImportBody)
+    wish = Wish(body.conflict_strategy, None if body.type is None else canonical(body.type))
+    ways = how(request, raw)
+    if isinstance(body.id, int):
+        return _told(services, await services.importer.one(body.id, wish, **ways))
+    numbers = None if body.id == "all" else [int(each) for each in body.id]
+    queued, position, action = await services.importer.many(numbers, wish, **ways)
+    return answer({"queued": queued, "action": action, "position": position}, 202)
+
+
+def _told(services: Services, ended: Ended) -> web.Response:
+    db = services.library.db
+    match ended.state:
+        case "completed":
+            value = {"status": ended.status, "sha256": ended.sha256, "path": ended.path}
+            return answer(value | {"position": ended.position})
+        case "conflict":
+            existing = library.whole(db, ended.sha256 or "")
+            card = pending.card(db, ended.pending)
+            return answer({"status": "conflict", "pending": card, "existing": existing}, 409)
+        case "cancelled":
+            return problem(409, "the import was cancelled before anything was done")
+        case _:
+            return problem(422, ended.reason or "the import failed")
+
+
+async def cancel_imports(services: Services, request: web.Request) -> web.Response:
+    """Take back the imports that have not touched anything yet."""
+    cancelled, position = await services.importer.cancel(actor=how(request)["actor"])
+    return answer({"cancelled": cancelled, "position": position})
+
+
+def _id(request: web.Request) -> int:
+    return number(request, "id", least=1, most=2**53)

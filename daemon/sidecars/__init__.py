@@ -1,0 +1,1 @@
+"""What lies beside model files and tells of them: found, read, and what it means."""
