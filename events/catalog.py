@@ -234,6 +234,13 @@ class PendingProvided(Event, frozen=True, tag="pending-provided"):
     provided: Provided
 
 
+class PendingHeaderRead(Event, frozen=True, tag="pending-header-read"):
+    """What the file of a pending model says of itself was read anew, by better rules; its bytes are the same."""
+
+    pending: int
+    header: dict[str, Any]
+
+
 class PendingRecognised(Event, frozen=True, tag="pending-recognised"):
     """The content of a pending model turned out to be a known model's."""
 
@@ -373,6 +380,24 @@ class ModelProvided(Event, frozen=True, tag="model-provided"):
     model: str
     sidecar: Sidecar
     provided: Provided
+
+
+class ModelHeaderRead(Event, frozen=True, tag="model-header-read"):
+    """What a file of a model says of itself was read: for the first time, or by better rules."""
+
+    model: str
+    header: dict[str, Any]
+
+
+class ModelHashed(Event, frozen=True, tag="model-hashed"):
+    """Further hashes of a model's content were worked out from its bytes, in lower-case hexadecimal.
+
+    By kind: `autov1` (8 digits; SHA-256 of 64 KiB from 1 MiB on) and `autov3` (64 digits; SHA-256 of a safetensors
+    file behind its header), as AUTOMATIC1111's programs have them.
+    """
+
+    model: str
+    hashes: dict[str, str]
 
 
 # Locations: where a model's content lies ---------------------------------------------------------------
