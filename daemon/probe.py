@@ -35,8 +35,7 @@ def facts(path: str, *, marker: bool | None = None, renamed: bool = False, netwo
         holes = has_holes(file.fileno(), before.st_size)
         shortfall = None
         if not (temporary or marker or writing):
-            found, _ = header.read_from(file, before.st_size, path)
-            shortfall = header.shortfall(found, before.st_size)
+            shortfall = header.shortfall(header.extent_from(file, before.st_size, path), before.st_size)
         seen = os.fstat(file.fileno())
     if _state(seen) != _state(before):
         writing = True  # it changed under our eyes, whatever the lease said

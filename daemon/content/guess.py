@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Sequence
 
+from .families.telling import family_of
 from .header import Header, Tensor
+from .tensornames import TensorNames
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -39,42 +41,42 @@ _LORA_HOMES = (
 _VAE_PARTS = frozenset(_words("encoder decoder quant_conv post_quant_conv loss model_ema per_channel_statistics bn"))
 
 
-class _Names:
-    """The tensor names of one file, laid out so that thousands are searched at once."""
-
-    def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self.each = [tensor.name for tensor in tensors]
-        self.tops = frozenset(name.partition(".")[0] for name in self.each)
-        self._exact = frozenset(self.each)
-        self._lines = "\n" + "\n".join(self.each) + "\n"
-
-    def has(self, *names: str) -> bool:
-        """Tell whether all of these are there."""
-        return self._exact.issuperset(names)
-
-    def starts(self, *prefixes: str) -> bool:
-        """Tell whether some name starts with one of these."""
-        return any("\n" + prefix in self._lines for prefix in prefixes)
-
-    def holds(self, *fragments: str) -> bool:
-        """Tell whether one of these is part of some name."""
-        return any(fragment in self._lines for fragment in fragments)
+_TYPES_OF_PARTS = {
+    "checkpoint": "checkpoints",
+    "diffusion_model": "diffusion_models",
+    "adapter": "loras",
+    "controlnet": "controlnet",
+    "t2i_adapter": "controlnet",
+    "vae": "vae",
+    "text_encoder": "text_encoders",
+}
 
 
-def guess_type(header: Header, tensors: Sequence[Tensor]) -> str | None:
+def guess_type(header: Header, tensors: Sequence[Tensor], names: TensorNames | None = None) -> str | None:
     """Give the ComfyUI type a file's tensors and metadata prove, None where they leave a doubt.
 
-    A wrong guess sends a file to the wrong folder, so each rule asks for what only its type has.
+    A wrong guess sends a file to the wrong folder, so each rule asks for what only its type has. Where no rule knows
+    the names, a family of models may be proven by its tensors, and what part of one the file is. `names` spares the
+    laying out of the names where it was done before.
     """
-    if not tensors:
+    if not tensors or (header.format == "gguf" and header.metadata.get("general.type", "model") != "model"):
+        return None
+    names = names if names is not None else TensorNames(tensors)
+    if (type_ := type_by_names(header, tensors, names)) is not None or _is_of_a_pack(names):
+        return type_
+    family = family_of(header, tensors, names)
+    if family is None or family.id is None or family.evidence != "tensors":
+        return None
+    return _TYPES_OF_PARTS.get(family.part or "")
+
+
+def type_by_names(header: Header, tensors: Sequence[Tensor], names: TensorNames) -> str | None:
+    """Give the type that the names alone prove, whatever family the file is of."""
+    if not tensors or header.format == "unknown":
         return None
     if header.format == "gguf":
         return _gguf_type(header)
-    if header.format != "safetensors":
-        return None
-    names = _Names(tensors)
-    # Made of the same parts as a LoRA or a UNet, but of a custom pack's types.
-    if names.holds("motion_modules.", "ip_adapter", "image_proj.", "pulid_"):
+    if _is_of_a_pack(names):
         return None
     if _is_lora(names, header):
         return "loras"
@@ -83,13 +85,18 @@ def guess_type(header: Header, tensors: Sequence[Tensor]) -> str | None:
     return next((kind for kind, fits in _RULES if fits(names)), None)
 
 
+def _is_of_a_pack(names: TensorNames) -> bool:
+    """Tell whether a file is made of the same parts as a LoRA or a UNet, but of a custom pack's types."""
+    return names.holds("motion_modules.", "ip_adapter", "image_proj.", "pulid_")
+
+
 def _gguf_type(header: Header) -> str | None:
     if header.metadata.get("general.type", "model") != "model":
         return None
     return _GGUF_TYPES.get(header.metadata.get("general.architecture", ""))
 
 
-def _is_lora(names: _Names, header: Header) -> bool:
+def _is_lora(names: TensorNames, header: Header) -> bool:
     if names.has("lora_controlnet") or not names.holds("lora", "hada_", "lokr_", "oft_"):
         return False
     core = sum(1 for name in names.each if _LORA_CORE.search(name))
@@ -101,13 +108,13 @@ def _is_lora(names: _Names, header: Header) -> bool:
     return trained or declared or names.starts(*_LORA_HOMES)
 
 
-def _is_embedding(names: _Names, tensors: Sequence[Tensor]) -> bool:
+def _is_embedding(names: TensorNames, tensors: Sequence[Tensor]) -> bool:
     flat = all(len(tensor.shape) <= 2 for tensor in tensors)
     learned = names.has("emb_params") or names.has("clip_l", "clip_g") or names.starts("string_to_param")
     return flat and learned and len(tensors) <= 8
 
 
-def _is_controlnet(names: _Names) -> bool:
+def _is_controlnet(names: TensorNames) -> bool:
     return (
         names.has("lora_controlnet")
         or names.starts("control_model.", "controlnet_", "zero_convs.", "input_hint_block.")
@@ -116,11 +123,11 @@ def _is_controlnet(names: _Names) -> bool:
     )
 
 
-def _is_gligen(names: _Names) -> bool:
+def _is_gligen(names: TensorNames) -> bool:
     return names.starts("position_net.") and names.holds(".fuser.")
 
 
-def _is_checkpoint(names: _Names) -> bool:
+def _is_checkpoint(names: TensorNames) -> bool:
     return names.starts("model.diffusion_model.") and names.starts(
         "first_stage_model.", "vae.", "cond_stage_model.", "conditioner.", "text_encoders."
     )
@@ -142,13 +149,13 @@ _TRANSFORMERS = (
 _BARE_TRANSFORMERS = {home: tuple(tuple(home + name for name in wanted) for wanted in _TRANSFORMERS) for home in _HOMES}
 
 
-def _is_diffusion_model(names: _Names) -> bool:
+def _is_diffusion_model(names: TensorNames) -> bool:
     return names.starts("model.diffusion_model.") or any(
         _is_bare_unet(names, prefix) or _is_bare_transformer(names, prefix) for prefix in _HOMES
     )
 
 
-def _is_bare_unet(names: _Names, prefix: str) -> bool:
+def _is_bare_unet(names: TensorNames, prefix: str) -> bool:
     original = names.has(prefix + "input_blocks.0.0.weight", prefix + "time_embed.0.weight")
     diffusers = names.has(prefix + "conv_in.weight", prefix + "time_embedding.linear_1.weight")
     return (original and names.starts(prefix + "output_blocks.")) or (
@@ -156,11 +163,11 @@ def _is_bare_unet(names: _Names, prefix: str) -> bool:
     )
 
 
-def _is_bare_transformer(names: _Names, prefix: str) -> bool:
+def _is_bare_transformer(names: TensorNames, prefix: str) -> bool:
     return any(names.has(*wanted) for wanted in _BARE_TRANSFORMERS[prefix])
 
 
-def _is_vae(names: _Names) -> bool:
+def _is_vae(names: TensorNames) -> bool:
     if names.tops == {"first_stage_model"}:
         return True
     if not names.tops <= _VAE_PARTS:
@@ -170,17 +177,17 @@ def _is_vae(names: _Names) -> bool:
     ) and names.starts("decoder.up.", "decoder.up_blocks.")
 
 
-def _is_style_model(names: _Names) -> bool:
+def _is_style_model(names: TensorNames) -> bool:
     return names.has("redux_up.weight", "redux_down.weight")
 
 
-def _is_clip_vision(names: _Names) -> bool:
+def _is_clip_vision(names: TensorNames) -> bool:
     return names.tops <= {"vision_model", "visual_projection", "logit_scale", "logit_bias"} and names.has(
         "vision_model.encoder.layers.0.self_attn.q_proj.weight"
     )
 
 
-def _is_text_encoder(names: _Names) -> bool:
+def _is_text_encoder(names: TensorNames) -> bool:
     clip = names.has(
         "text_model.encoder.layers.0.self_attn.q_proj.weight", "text_model.embeddings.token_embedding.weight"
     )
@@ -188,7 +195,7 @@ def _is_text_encoder(names: _Names) -> bool:
     return (clip and not names.starts("vision_model.")) or (t5 and not names.starts("decoder.", "lm_head"))
 
 
-def _is_upscale_model(names: _Names) -> bool:
+def _is_upscale_model(names: TensorNames) -> bool:
     return (
         names.has("conv_first.weight", "body.0.rdb1.conv1.weight")
         or names.has("conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight")
@@ -197,7 +204,7 @@ def _is_upscale_model(names: _Names) -> bool:
     )
 
 
-_RULES: tuple[tuple[str, Callable[[_Names], bool]], ...] = (
+_RULES: tuple[tuple[str, Callable[[TensorNames], bool]], ...] = (
     # From here the order matters: a controlnet can carry a whole checkpoint, and that a diffusion model.
     ("controlnet", _is_controlnet),
     ("gligen", _is_gligen),

@@ -3,6 +3,9 @@
 import pytest
 from hikaze.daemon.content.guess import guess_type
 from hikaze.daemon.content.header import Header, Tensor
+from hikaze.daemon.content.parts import Format
+
+from .tensors import listed
 
 
 def shaped(*names: str, shape: tuple[int, ...] = (4, 4)) -> list[Tensor]:
@@ -288,6 +291,55 @@ def test_metadata_tells_a_lora_of_unknown_parts():
     assert guess_type(trained, shaped(*names)) == "loras"
     assert guess_type(declared, shaped(*names)) == "loras"
     assert guess_type(trained, shaped("brand_new.weight")) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "spec"),
+    [
+        (
+            "diffusion_models",
+            """
+            conv_in.weight 320x4x3x3
+            conv_out.weight 4x320x3x3
+            add_embedding.linear_1.weight 1280x2816
+            down_blocks.1.attentions.{0,1}.transformer_blocks.{0,1}.attn2.{to_k,to_v}.weight 640x2048
+            down_blocks.2.attentions.{0,1}.transformer_blocks.{0-9}.attn2.{to_k,to_v}.weight 1280x2048
+            up_blocks.0.attentions.{0-2}.transformer_blocks.{0-9}.attn2.{to_k,to_v}.weight 1280x2048
+            """,
+        ),
+        (
+            None,
+            """
+            conv_in.weight 320x4x3x3
+            conv_out.weight 4x320x3x3
+            add_embedding.linear_1.weight 1280x2816
+            down_blocks.1.attentions.{0,1}.transformer_blocks.{0,1}.attn2.{to_k,to_v}.weight 640x2048
+            down_blocks.2.attentions.{0,1}.transformer_blocks.{0-9}.attn2.{to_k,to_v}.weight 1280x4096
+            up_blocks.0.attentions.{0-2}.transformer_blocks.{0-9}.attn2.{to_k,to_v}.weight 1280x2048
+            """,
+        ),
+    ],
+)
+def test_a_family_tells_the_type(expected: str | None, spec: str):
+    """Where no rule knows the names, the part of a family that the tensors prove is the type."""
+    assert guess_type(Header("safetensors"), listed(spec)) == expected
+
+
+def test_metadata_alone_tells_no_type():
+    """A family that the metadata alone tells proves no type."""
+    said = Header("safetensors", metadata={"ss_base_model_version": "sdxl_base_v1-0"})
+
+    assert guess_type(said, shaped("brand_new.weight")) is None
+
+
+@pytest.mark.parametrize("format_", ["zip", "pickle"])
+def test_archives_have_types(format_: Format):
+    """What PyTorch wrote has its type by the same rules."""
+    assert guess_type(Header(format_), shaped("string_to_param.*", shape=(2, 768))) == "embeddings"
+    assert guess_type(Header(format_), shaped("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight")) == (
+        "upscale_models"
+    )
+    assert guess_type(Header(format_), []) is None
 
 
 def test_large_tensors_are_no_embedding():

@@ -356,13 +356,35 @@ def test_a_zip_file_of_more_than_four_gigabytes():
 
 
 def test_a_pickle_is_left_alone():
-    """A pickle is recognised, never loaded, and says nothing about its end."""
+    """A pickle is recognised, never loaded, says nothing about its end, and is told on for what it asks for."""
 
     class Bomb:
         def __reduce__(self):
             return (os.abort, ())
 
-    assert read_bytes(pickle.dumps(Bomb()), "a.pt") == (Header("pickle"), [])
+    assert read_bytes(pickle.dumps(Bomb()), "a.pt") == (Header("pickle", pickle_globals=("posix.abort",)), [])
+
+
+def test_what_tells_whether_a_file_is_whole():
+    """What is read to tell whether a file is whole says the same of its end as all of its header."""
+    wide = gguf([text_pair("general.architecture", "flux")], [("weight", [64, 2], 2, 0)])
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("archive/data.pkl", pickle.dumps({"a": 1}))
+    for content in (safetensors(), wide, archive.getvalue(), pickle.dumps([1]), b"hello", b""):
+        for part in (content, content[:-1], content + b"more", content[: len(content) // 2]):
+            extent = header.extent_from(io.BytesIO(part), len(part), "a.ckpt")
+            found, _ = read_bytes(part, "a.ckpt")
+            assert header.shortfall(extent, len(part)) == header.shortfall(found, len(part))
+
+
+def test_the_summary_names_what_a_pickle_asks_for():
+    """What an unpickler would be asked for is in the summary, and takes its room from the metadata."""
+    names = tuple("x" * 119 + str(i % 10) for i in range(32))
+    summary = header.summary(Header("pickle", metadata={f"{i}": "y" * 4000 for i in range(12)}, pickle_globals=names))
+
+    assert summary["pickle_globals"] == list(names)
+    assert len(msgspec.json.encode(summary)) <= 47 * 1024
 
 
 @pytest.mark.parametrize(
