@@ -7,11 +7,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Event
+from typing import Any
 
 from . import companions, looking
 from . import roots as rooting
+from .digests import tail_of
 from .grounds import Absent
-from .hashing import Hashed, hash_file, unheard
+from .hashing import Hashed, ReadingStopped, hash_file, open_regular, unheard
 from .listing import Listing
 from .looking import AsKnown, Fingerprint, Looked
 from .names import Folder, being_downloaded
@@ -84,6 +86,10 @@ class Disks:
     def answers(self, path: str) -> bool:  # noqa: ARG002 - this machine's own disks do
         """Tell, from memory, whether the file system of a path answers as far as is known."""
         return True
+
+    async def free_space(self, roots: Sequence[Root]) -> dict[int, tuple[int, int]]:
+        """Give, by root, the free and all bytes of its disk; left out are roots that are away, and far ones."""
+        return await asyncio.to_thread(looking.free_space, [root for root in roots if not root.offline])
 
     def told(self, root: Root) -> tuple[str, str] | None:  # noqa: ARG002 - here nothing hinders
         """Say what hinders looking at a root, and its cure; None where nothing does."""
@@ -207,10 +213,26 @@ class Disks:
         """Hash a file, as `hashing.hash_file` does."""
         return await asyncio.to_thread(hash_file, path, progress=progress, stop=stop)
 
+    async def tail_of(self, path: str) -> str | None:
+        """Give a digest of the end of a file's tensors, None where it is far or cannot be read."""
+        return await asyncio.to_thread(_tail_or_none, path)
+
     async def sighted(self, roots: Sequence[Root], path: str, hashed: Hashed) -> Sighting | None:
         """Look at a hashed file once more; None where it is not, or no more, what was hashed."""
         root = rooting.of_path(roots, path)
         return None if root is None else await asyncio.to_thread(looking.sighted, root, path, hashed)
+
+    async def header_of(self, root: Root, wanted: AsKnown, type_: str | None) -> dict[str, Any] | None:  # noqa: ARG002 - here all lie in one lane
+        """Read what a file of a root says of itself, as `looking.header_of` does. Raises OSError."""
+        return await asyncio.to_thread(looking.header_of, wanted, type_)
+
+
+def _tail_or_none(path: str) -> str | None:
+    try:
+        with open_regular(path) as file:
+            return tail_of(file)
+    except (OSError, ReadingStopped):
+        return None
 
 
 def _look(

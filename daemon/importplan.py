@@ -6,7 +6,8 @@ ImportStopped         an import ended without having been done
 └── Withdrawn         somebody cancelled it
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import apsw
@@ -39,9 +40,13 @@ from ..projections import imports, models, pending, tags
 from ..projections.layers import FIELDS, is_own
 from ..projections.models import Model
 from ..projections.pending import Pending
+from ..projections.tagpast import taken_off_pending
+from ..projections.text import tag_key
 from .carrying import said_beside
+from .learning import learnt_of_model, names_told, tags_of_model
 from .pictures import Picture
-from .sightings import of_files, of_model, of_pending, of_sidecars_of_model, of_trash, recognised
+from .sightings import further_hashes, of_files, of_model, of_pending, of_sidecars_of_model, of_trash, recognised
+from .tagging import Tagger
 from .uniting import united
 
 STATUS_OF: dict[Strategy, Status] = {
@@ -93,6 +98,8 @@ class Done:
     picture: Picture | None
     sequence: int
     placed: File | None
+    further: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Hashes of the content beside its SHA-256, by kind; none where it was hashed before an interruption."""
 
 
 def of_import(op: str, event: Event) -> New:
@@ -148,8 +155,10 @@ def facts_of(db: apsw.Connection, done: Done) -> list[New]:
         if subject.picture_position != done.picture_at:
             raise PictureChanged
         events += [of_model(planned.model, event) for event in _words(db, done, subject)]
-        said = said_beside(db, subject.id, planned.model)
-        events += [of_sidecars_of_model(planned.model, event) for event in said]
+        events += further_hashes(db, planned.model, done.further)
+        tagger = Tagger(db)
+        said = [*_told(db, tagger, planned, subject), *said_beside(db, subject.id, planned.model, planned.header)]
+        events += [*tagger.events, *(of_sidecars_of_model(planned.model, event) for event in said)]
         events += [of_model(planned.model, event) for event in _picture(done, subject)]
     if done.placed is not None:
         events.append(of_files(planned.model, LocationFound(planned.model, done.placed)))
@@ -192,13 +201,24 @@ def _merging(known: Model, subject: Pending) -> dict[str, Any]:
 def _tags(db: apsw.Connection, planned: ImportPlanned, subject: Pending) -> list[Event]:
     """Give the tags that come off the model, and those that people put on the pending model.
 
-    Tags that nobody but a sidecar put there take none off.
+    Tags that nobody but a sidecar or a header put there take none off. What the header tells stays, for it is that of
+    both, unless somebody took it off the pending model.
     """
     have, come = tags.origins_of_model(db, planned.model), tags.origins_of_pending(db, subject.id)
     replaces = planned.status == "overridden" and "user" in come.values()
-    off = [tag for tag in have if replaces and tag not in come]
+    told = names_told(planned.header).keys() - taken_off_pending(db, subject.id)
+    stays = {tag for tag, name in tags.of_model(db, planned.model).items() if tag_key(name) in told}
+    off = [tag for tag in have if replaces and tag not in come and tag not in stays]
     on = [tag for tag, origin in come.items() if origin == "user" and have.get(tag) != "user"]
     return [*(ModelUntagged(planned.model, tag) for tag in off), *(ModelTagged(planned.model, tag) for tag in on)]
+
+
+def _told(db: apsw.Connection, tagger: Tagger, planned: ImportPlanned, subject: Pending) -> list[Event]:
+    """Give the events that bring what the file says of itself, where it was not read before by rules as good."""
+    model, header, known = planned.model, planned.header, models.get(db, planned.model)
+    if known is None:
+        return tags_of_model(db, tagger, model, header, number=subject.id)
+    return learnt_of_model(db, tagger, model, header, number=subject.id, is_proven=known.claimed)
 
 
 def _born(planned: ImportPlanned, subject: Pending, type_: str) -> ModelImported:

@@ -1,7 +1,9 @@
 """Looks at files for the observer, in threads: what lies at a path, what it holds, and what is really gone."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Self
@@ -13,7 +15,8 @@ from ..events.pathtext import to_path, to_text
 from ..projections import models, pending
 from . import roots as rooting
 from .content.guess import guess_type
-from .content.header import Header, read, summary
+from .content.header import Header, read
+from .content.reading import header_dict
 from .grounds import Absent, Recorded
 from .hashing import Hashed
 from .listing import KEPT, Listing
@@ -168,11 +171,12 @@ def sightings_of(taken: Sequence[Looked]) -> list[Sighting]:
 def sighting_of(root: Root, seen: Seen, sha256: str | None = None) -> Sighting:
     """Read what a file holds. Raises OSError."""
     header, tensors = read(seen.path)
+    type_ = root.type or _type_told(root, seen.path, header, tensors)
     return Sighting(
         file=rooting.as_file(seen, root.id),
         kind=root.kind,
-        type=root.type or _type_told(root, seen.path, header, tensors),
-        header=dict(summary(header)),
+        type=type_,
+        header=header_dict(header, tensors, type_),
         sha256=sha256,
     )
 
@@ -183,9 +187,25 @@ def sighted(root: Root, path: str, hashed: Hashed) -> Sighting | None:
         seen = stat_file(path)
         if seen is None or (seen.size, seen.mtime_ns) != (hashed.size, hashed.mtime_ns):
             return None
-        return sighting_of(root, seen, hashed.sha256)
+        return replace(sighting_of(root, seen, hashed.sha256), further=hashed.further)
     except OSError:
         return None
+
+
+def header_of(wanted: AsKnown, type_: str | None) -> dict[str, Any] | None:
+    """Read what a file of a type says of itself; None where it is not, or no more, as it is known. Raises OSError."""
+    path = wanted[0]
+    if not _is_as_known(wanted):
+        return None
+    header, tensors = read(path)
+    told = header_dict(header, tensors, type_)
+    return told if _is_as_known(wanted) else None  # it may have been written over meanwhile
+
+
+def _is_as_known(wanted: AsKnown) -> bool:
+    path, size, mtime_ns = wanted
+    seen = stat_file(path)
+    return seen is not None and (seen.size, seen.mtime_ns) == (size, mtime_ns)
 
 
 def _type_told(root: Root, path: str, header: Header, tensors: Any) -> str | None:
@@ -522,3 +542,13 @@ def _is_as_before(root: Root) -> bool:
     except OSError:
         return False
     return rooting.is_same(Identity(fsid, info.st_ino, root.identity.fstype), root)
+
+
+def free_space(roots: Sequence[Root]) -> dict[int, tuple[int, int]]:
+    """Give, by root, the free and all bytes of the disk it lies on; left out where it cannot be asked."""
+    found: dict[int, tuple[int, int]] = {}
+    for root in roots:
+        with suppress(OSError):
+            usage = shutil.disk_usage(root.path)
+            found[root.id] = usage.free, usage.total
+    return found

@@ -29,6 +29,7 @@ from .busy import Busy
 from .chunks import chunks
 from .claiming import Claims
 from .comparing import Comparing, as_at_rest
+from .content.study import RULES
 from .disks import NEAR, Disks, NoAnswer
 from .library import Library
 from .looking import Looked
@@ -38,6 +39,7 @@ from .names import PICTURE_EXTENSIONS, extension, is_model_name
 from .pauses import Clocks, pause, read_clocks
 from .picturing import Picturing
 from .presence import Presence, Watched
+from .relatives import Relatives
 from .roots import Root
 from .scan import Look, StoppedError
 from .settle import Settling, Waiting
@@ -45,6 +47,7 @@ from .sidecars.look import may_belong
 from .sidecars.reading import Pictures, Reading
 from .sightings import Outcome, Sighting, as_outcome, break_off, lose, see
 from .storms import Storms
+from .studying import Studying
 from .telling import Trouble
 from .watch import QUEUE_LIMIT, Hint, Watcher, limit
 
@@ -100,11 +103,13 @@ class Observer:
         clock: Callable[[], float] = time.monotonic,
         clocks: Callable[[], Clocks] = read_clocks,
         unwritable_s: tuple[float, float] = UNWRITABLE_S,
+        rules: int = RULES,
     ) -> None:
         """Observe for a library; `busy` names the paths that imports work on, `take_pictures` gets pending ids.
 
         All looks go through `disks`; left out, they are this machine's own, watched by what `hint_source` makes.
-        `pictures` takes those that lie beside models; without it none are taken.
+        `pictures` takes those that lie beside models; without it none are taken. `rules` is the number of those by
+        which headers are read.
         """
         self._library = library
         self._busy = busy
@@ -139,6 +144,26 @@ class Observer:
             remember=self._comparing.remember,
             clock=clock,
         )
+        self._studying = Studying(
+            library,
+            self._disks,
+            self._presence,
+            busy,
+            must_wait=self._comparing.is_at_work,
+            is_finding=self._is_finding,
+            rules=rules,
+            clock=clock,
+        )
+        self._relatives = Relatives(
+            library,
+            self._disks,
+            self._presence,
+            busy,
+            self,
+            self._stopping,
+            must_wait=self._comparing.is_at_work,
+            clock=clock,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._last_look = -math.inf
         self._problem: str | None = None
@@ -154,6 +179,8 @@ class Observer:
         self._begin("pictures", self._picturing.follow)
         self._begin("confirm", self._comparing.follow)
         self._begin("claims", self._claims.follow)
+        self._begin("headers", self._studying.follow)
+        self._begin("relatives", self._relatives.follow)
         self._begin("beside-news", self._reading.follow_news)
         self._begin("beside-pictures", self._reading.follow_pictures)
         self._begin_lane(self._lanes[NEAR])
@@ -221,11 +248,13 @@ class Observer:
     async def compare_with_known(self, sha256: str) -> None:
         """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
         self._comparing.compare_with(sha256)
+        self._relatives.look()
 
     def confirm_claims(self) -> None:
         """Have the files hashed of which an earlier library tells, and compare others with what it says there is."""
         self._comparing.compare_all()
         self._claims.confirm()
+        self._studying.look()
 
     async def read_beside(self, number: int) -> None:
         """Read now what lies beside a pending model's file, which is about to go elsewhere."""
@@ -702,6 +731,8 @@ class Observer:
             self._reading.came(root)
             self._comparing.came(root)
             self._claims.confirm()
+            self._studying.came(root)
+            self._relatives.look()
 
     async def _take_in_roots(self, lane: _Lane) -> None:
         """Tell who must know which roots of a lane are away, or here for the first time, and look where it is due."""

@@ -8,7 +8,7 @@ and it is no proof of anything: a file that is moved takes its claim along, anot
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from ..events.catalog import (
     LocationMoved,
     LocationRefreshed,
     LocationReplaced,
+    ModelHashed,
     PendingChanged,
     PendingFound,
     PendingImported,
@@ -38,10 +39,12 @@ from ..events.catalog import (
 from ..events.pathtext import shown
 from ..events.record import New
 from ..events.writer import Decision
-from ..projections import imports, models, pending
+from ..projections import hashes, imports, models, pending
 from ..projections.models import Location
 from ..projections.pending import Pending
 from .carrying import said_beside
+from .learning import Header, forgotten_of_model, learnt_of_model, learnt_of_pending, tags_of_new, tags_of_pending
+from .tagging import Tagger
 
 _Known = TypeVar("_Known", Location, Pending)
 
@@ -50,7 +53,7 @@ _Known = TypeVar("_Known", Location, Pending)
 class Sighting:
     """A model file at rest. `type` is the guess by folder and header; `gone` and `linked` are those of the
     paths known for the same inode, size and time (`known_files`) where that file is no more, or is the very
-    same file; `sha256` is given where the content was hashed.
+    same file; `sha256` is given where the content was hashed, and then `further` hashes of it by kind.
     """
 
     file: File
@@ -60,6 +63,7 @@ class Sighting:
     gone: frozenset[str] = frozenset()
     linked: frozenset[str] = frozenset()
     sha256: str | None = None
+    further: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def in_place(self) -> bool:
@@ -136,6 +140,8 @@ def see(db: apsw.Connection, sightings: Iterable[Sighting]) -> Decision:
     reader.take_in_dropped()
     for sighting in rest:
         reader.read(sighting)
+    for sighting in latest.values():
+        reader.call(sighting)
     return reader.decision()
 
 
@@ -185,13 +191,13 @@ def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
     if imports.open_import_of(db, number) is not None:
         return Decision((), Outcome())  # its import has begun, and decides
     if not known.in_place or known.written:
-        return Decision(recognised(known, seen.sha256), Outcome())
+        further = further_hashes(db, seen.sha256, seen.further)
+        return Decision([*recognised(known, seen.sha256), *further], Outcome())
     reader = _Reader(db)
+    reader.call(seen)
     reader.place(seen, seen.sha256)
-    said = [of_sidecars_of_model(seen.sha256, event) for event in said_beside(db, number, seen.sha256)]
-    ended = of_pending(number, PendingImported(number, seen.sha256, "merged"))
-    reader.outcome.found.append(number)
-    return Decision([*reader.decision().events, *said, ended], reader.outcome)
+    reader.unite(seen, known, seen.sha256)
+    return reader.decision()
 
 
 def recognised(known: Pending, model: str) -> list[New]:
@@ -199,6 +205,14 @@ def recognised(known: Pending, model: str) -> list[New]:
     if known.sha256 == model:
         return []
     return [of_pending(known.id, PendingRecognised(known.id, model))]
+
+
+def further_hashes(db: apsw.Connection, model: str, found: Mapping[str, str]) -> list[New]:
+    """Give the event that further hashes of a model's content were worked out, unless they are known."""
+    known = hashes.computed(db, model)
+    if all(known.get(kind) == hash_ for kind, hash_ in found.items()):
+        return []
+    return [of_files(model, ModelHashed(model, dict(found)))]
 
 
 def known_files(db: apsw.Connection, file: File) -> list[File]:
@@ -226,6 +240,10 @@ class _Reader:
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
+        self._tagger = Tagger(db)
+        self._learnt: set[str] = set()
+        self._doubted: dict[str, Header] = {}  # models, and what a file says that is not theirs
+        self._called: set[str] = set()
         self._last = pending.last_number(db)
         self._left: set[str] = set()  # paths whose file was followed to another
         self._taken: dict[str, str | None] = {}  # paths that another file took, and the model it is of
@@ -236,8 +254,19 @@ class _Reader:
         self.outcome = Outcome()
 
     def decision(self) -> Decision:
-        """Give what follows: what is denied, what was overwritten, then what moved. A move forgets the path it left."""
-        return Decision([*self._denied, *self._overwritten(), *self._moves, *self._rest], self.outcome)
+        """Give what follows: what is denied, what was overwritten, then what moved. A move forgets the path it left.
+
+        Tags are made before they are put on.
+        """
+        facts = [*self._denied, *self._overwritten(), *self._moves, *self._rest, *self._forgotten()]
+        return Decision([*self._tagger.events, *facts], self.outcome)
+
+    def call(self, seen: Sighting) -> None:
+        """Take in by which further hashes a known content that was hashed is called."""
+        model = seen.sha256
+        if model is not None and model not in self._called and models.get(self._db, model) is not None:
+            self._rest += further_hashes(self._db, model, seen.further)
+            self._called.add(model)
 
     # A file that was moved
 
@@ -274,6 +303,7 @@ class _Reader:
         if seen.in_place:
             self._taken[seen.file.path] = model
             self._moves.append(of_files(model, LocationMoved(model, there.path, seen.file, claimed)))
+            self._learn(seen, model)
             self.outcome.moved += 1
             self.outcome.claimed += claimed
         else:  # known content in a drop folder waits there, and says what it is
@@ -296,12 +326,39 @@ class _Reader:
             return False
         self._taken[seen.file.path] = known.sha256
         self.place(seen, known.sha256)
-        self._rest += [
-            of_sidecars_of_model(known.sha256, said) for said in said_beside(self._db, known.id, known.sha256)
-        ]
-        self._rest.append(of_pending(known.id, PendingImported(known.id, known.sha256, "merged")))
-        self.outcome.found.append(known.id)  # for the picture that was kept for it
+        self.unite(seen, known, known.sha256)
         return True
+
+    def unite(self, seen: Sighting, known: Pending, model: str) -> None:
+        """A pending model turned out to be a model's content, and its file is one of that model's now."""
+        said = said_beside(self._db, known.id, model, seen.header)
+        self._learn(seen, model, known.id)
+        self._rest += [of_sidecars_of_model(model, event) for event in said]
+        self._rest.append(of_pending(known.id, PendingImported(known.id, model, "merged")))
+        self.outcome.found.append(known.id)  # for the picture that was kept for it
+
+    def _learn(self, seen: Sighting, model: str, number: int | None = None) -> None:
+        """Take in what a model's file says of itself, where it was not read before, or by rules not as good."""
+        if model in self._learnt:
+            return
+        self._learnt.add(model)
+        proven = seen.sha256 == model and self._is_claimed(model)
+        learnt = learnt_of_model(self._db, self._tagger, model, seen.header, number=number, is_proven=proven)
+        self._rest += [of_sidecars_of_model(model, event) for event in learnt]
+
+    def _forgotten(self) -> Iterator[New]:
+        """What was read of a file that was claimed to be a model's is not said of the model, if it is not."""
+        for model, header in self._doubted.items():
+            if model not in self._learnt and self._is_claimed(model):
+                for event in forgotten_of_model(self._db, self._tagger, model, header):
+                    yield of_sidecars_of_model(model, event)
+
+    def _is_claimed(self, model: str) -> bool:
+        known = models.get(self._db, model)
+        return known is not None and known.claimed
+
+    def _learn_of_pending(self, seen: Sighting, number: int) -> None:
+        self._tag(number, learnt_of_pending(self._db, self._tagger, number, seen.header))
 
     def _move_pending(self, seen: Sighting, known: Pending) -> None:
         if self._becomes_location(seen, known):
@@ -309,6 +366,7 @@ class _Reader:
         name = known.name if "name" in known.given else seen.stem
         type_ = known.type if "type" in known.given else (seen.type or known.type)
         self._moves.append(of_pending(known.id, PendingMoved(known.id, seen.file, name, type_, seen.in_place)))
+        self._learn_of_pending(seen, known.id)
         self.outcome.moved += 1
         self._watch_for_known_content(seen, known.id, known.sha256)
 
@@ -348,6 +406,7 @@ class _Reader:
         elif _is_same(file, location) and seen.sha256 in (None, location.model):
             if location.lost or file.root != location.root:
                 self._found(seen, location.model)
+                self._learn(seen, location.model)
                 self.outcome.returned += 1
         elif model == location.model:
             self._refresh(seen, location)
@@ -363,14 +422,17 @@ class _Reader:
             self.outcome.confirm.append(file.path)
         elif seen.sha256 is None and (location.lost or file.root != location.root):
             self._found(seen, claimed, claimed=True)
+            self._learn(seen, claimed)
             self.outcome.returned += 1
         elif seen.sha256 == claimed:
             if location.lost:
                 self._found(seen, claimed)
                 self.outcome.returned += 1
             self._rest.append(of_files(claimed, ClaimConfirmed(claimed, file)))
+            self._learn(seen, claimed)
         elif seen.sha256 is not None:
             self._denied.append(of_files(claimed, ClaimDenied(claimed, file.path, seen.sha256)))
+            self._doubted[claimed] = seen.header
             self._arrive(seen, location, model)
 
     def _refresh(self, seen: Sighting, location: Location, *, claimed: bool = False) -> None:
@@ -378,6 +440,7 @@ class _Reader:
             self._found(seen, location.model, claimed=claimed)
         else:
             self._rest.append(of_files(location.model, LocationRefreshed(location.model, seen.file)))
+        self._learn(seen, location.model)
         self.outcome.returned += location.lost
 
     def _known_content(self, seen: Sighting) -> str | None:
@@ -394,6 +457,7 @@ class _Reader:
         if model is not None and seen.in_place:
             self._taken[seen.file.path] = model
             self.place(seen, model)
+            self._learn(seen, model)
             return
         replaces = None
         if location is not None and seen.file.path not in self._left:
@@ -409,13 +473,19 @@ class _Reader:
         known = None if seen.file.path in self._left else pending.at_path(self._db, seen.file.path)
         if known is not None and replaces is None and known.state in ("waiting", "missing", "hidden"):
             self._rest.append(of_pending(known.id, PendingChanged(known.id, seen.file, seen.type, seen.header)))
+            self._tag(known.id, tags_of_pending(self._db, self._tagger, known.id, seen.header))
             self.outcome.changed += 1
             return known.id
         self._last += 1
         found = PendingFound(self._last, seen.file, seen.stem, seen.type, seen.in_place, seen.header, replaces)
         self._rest.append(of_pending(self._last, found))
+        self._tag(self._last, tags_of_new(self._tagger, self._last, seen.header))
         self.outcome.added += 1
         return self._last
+
+    def _tag(self, number: int, told: Iterable[Event]) -> None:
+        """Put on a pending model what its file says of itself: it shows at once, before anything is hashed."""
+        self._rest += [of_sidecars_of_pending(number, event) for event in told]
 
     def place(self, seen: Sighting, model: str) -> None:
         """A model's content lies in a model root: its old place if it was lost there, else one more."""
@@ -450,6 +520,7 @@ class _Reader:
         if self._becomes_location(seen, known):
             return
         self._rest.append(of_pending(known.id, PendingReturned(known.id, seen.file, seen.in_place)))
+        self._learn_of_pending(seen, known.id)
         self.outcome.returned += 1
         self._watch_for_known_content(seen, known.id, known.sha256)
 

@@ -22,27 +22,33 @@ from ..events.catalog import (
     LocationRefreshed,
     LocationReplaced,
     ModelEdited,
+    ModelHeaderRead,
     ModelImported,
     ModelProvided,
     ModelTagged,
     ModelUntagged,
+    PendingEdited,
+    PendingFound,
+    PendingImported,
+    PendingMoved,
+    PendingReturned,
     Texts,
 )
 from ..events.pathtext import shown
 from ..events.record import Stored
-from . import searching
+from . import earlier
+from .headers import rules_of
 from .layers import Row, effective, is_favorite, words
 from .provided import OF_MODELS
-from .searching import short_and_long
 from .tables import Tables, rows
 from .text import fold
 from .texts import edited, given_in, meta_json, texts_of
+from .told import told_in, told_of
 
-VERSION = 3
+VERSION = 4
 # The long columns stand last: SQLite reads through all that stand before the one it looks for.
 SCHEMA = (
     OF_MODELS.schema
-    + searching.SCHEMA
     + """
 CREATE TABLE models (
     sha256 TEXT PRIMARY KEY,
@@ -54,13 +60,13 @@ CREATE TABLE models (
     favorite INTEGER NOT NULL DEFAULT 0,
     own_favorite INTEGER NOT NULL DEFAULT 0,
     claimed INTEGER NOT NULL DEFAULT 0,
+    header_rules INTEGER NOT NULL DEFAULT 0,
     name_key TEXT NOT NULL,
     file_words TEXT NOT NULL DEFAULT '',
     changed_at INTEGER NOT NULL,
     version INTEGER NOT NULL,
     words TEXT NOT NULL,
     meta_json TEXT NOT NULL,
-    long_words TEXT NOT NULL DEFAULT '',
     header_json TEXT NOT NULL,
     given_json TEXT NOT NULL DEFAULT '[]',
     own_json TEXT NOT NULL DEFAULT '{}'
@@ -89,9 +95,9 @@ CREATE TABLE denied_claims (
     PRIMARY KEY (model_hash, path)
 ) WITHOUT ROWID;
 """
+    + earlier.SCHEMA
 )
-INDEXES = (
-    """
+INDEXES = """
 CREATE INDEX models_by_name ON models (name_key, sha256);
 CREATE INDEX models_by_added ON models (created_at, sha256);
 CREATE INDEX models_by_size ON models (size_bytes, sha256);
@@ -100,11 +106,10 @@ CREATE INDEX models_by_type_name ON models (type, name_key, sha256);
 CREATE INDEX models_by_type_added ON models (type, created_at, sha256);
 CREATE INDEX models_by_type_size ON models (type, size_bytes, sha256);
 CREATE INDEX models_by_type_changed ON models (type, changed_at, sha256);
+CREATE INDEX models_by_rules ON models (header_rules);
 CREATE INDEX locations_by_inode ON locations (ino, size_bytes, mtime_ns);
 CREATE INDEX locations_claimed ON locations (path) WHERE claimed;
 """
-    + searching.INDEXES
-)
 HANDLES = (
     ModelImported,
     ModelEdited,
@@ -122,6 +127,12 @@ HANDLES = (
     ClaimConfirmed,
     ClaimDenied,
     ModelProvided,
+    ModelHeaderRead,
+    PendingFound,
+    PendingMoved,
+    PendingReturned,
+    PendingEdited,
+    PendingImported,
 )
 
 
@@ -140,6 +151,12 @@ def apply(db: Tables, stored: Stored) -> None:
             if _is_known(db, model):
                 OF_MODELS.put(db, model, sidecar, provided, stored.position)
                 _show(db, model)
+        case ModelHeaderRead(model=model, header=header):
+            db.execute(
+                "UPDATE models SET header_json = ?, header_rules = ? WHERE sha256 = ?",
+                (_encoded(header).decode(), rules_of(header), model),
+            )
+            _show(db, model)
         case LocationFound(model=model, file=file, claimed=claimed):
             _place(db, model, file, stored.time, _LIES, claimed=claimed)
         case LocationMoved(model=model, came_from=came_from, file=file, claimed=claimed):
@@ -160,6 +177,16 @@ def apply(db: Tables, stored: Stored) -> None:
         case LocationReplaced(model=model, path=path):
             db.execute(_FORGET, (path, model))
             db.execute(_SHOW_BEST_PATH, (model,))
+        case PendingFound(pending=pending, file=file) | PendingMoved(pending=pending, file=file):
+            earlier.lie(db, pending, file.path)
+        case PendingReturned(pending=pending, file=file):
+            earlier.lie(db, pending, file.path)
+        case PendingEdited(pending=pending, changes=changes):
+            earlier.call(db, pending, changes)
+        case PendingImported(pending=pending, model=model, status=status) if status != "ignored":
+            if status != "deleted":
+                earlier.become(db, pending, model)
+            earlier.drop(db, pending)
         case _:
             pass
 
@@ -206,19 +233,18 @@ def _touch(db: Tables, model: str, stored: Stored) -> None:
 
 
 def _import(db: Tables, event: ModelImported, stored: Stored) -> None:
-    name, own, path = event.name, meta_json(event.texts), shown(event.path)
-    in_row, long_words = short_and_long(words(name, event.texts, ()))
-    before = searching.long_words_of(db, event.model) if long_words else ""
+    name, path, told = event.name, shown(event.path), told_of(event.header)
+    texts = effective(event.texts, frozenset(event.given), (), told)
+    own = meta_json(event.texts)
     db.execute(
-        "INSERT INTO models (sha256, path, name, type, size_bytes, created_at, meta_json, name_key, words, long_words,"
-        " file_words, changed_at, version, header_json, claimed, given_json, own_json)"
+        "INSERT INTO models (sha256, path, name, type, size_bytes, created_at, meta_json, name_key, words,"
+        " file_words, changed_at, version, header_json, claimed, given_json, own_json, header_rules)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (sha256) DO UPDATE SET name = excluded.name, type = excluded.type,"
         " meta_json = excluded.meta_json, name_key = excluded.name_key, words = excluded.words,"
-        " long_words = iif(excluded.long_words = '', long_words, excluded.long_words),"
         " path = iif(path = '', excluded.path, path), file_words = iif(path = '', excluded.file_words, file_words),"
         " changed_at = excluded.changed_at, version = excluded.version, header_json = excluded.header_json,"
-        " claimed = min(claimed, excluded.claimed), own_json = excluded.own_json,"
+        " header_rules = excluded.header_rules, claimed = min(claimed, excluded.claimed), own_json = excluded.own_json,"
         " given_json = iif(given_json LIKE '%\"favorite\"%',"
         " json_insert(excluded.given_json, '$[#]', 'favorite'), excluded.given_json)",
         (
@@ -228,10 +254,9 @@ def _import(db: Tables, event: ModelImported, stored: Stored) -> None:
             event.type,
             event.size,
             stored.time if event.created_at is None else event.created_at,
-            own,
+            own if texts is event.texts else meta_json(texts),
             fold(name),
-            in_row,
-            long_words,
+            fold(words(name, texts, (), told)),
             _file_words(path) if path else "",
             stored.time,
             stored.version,
@@ -239,10 +264,10 @@ def _import(db: Tables, event: ModelImported, stored: Stored) -> None:
             int(event.claimed),
             _encoded(sorted(event.given)).decode() if event.given else "[]",
             own,
+            rules_of(event.header),
         ),
     )
     db.execute(_SHOW_BEST_PATH, (event.model,))
-    searching.index_long_words(db, event.model, before, long_words)
 
 
 def _is_known(db: Tables, model: str) -> bool:
@@ -277,22 +302,21 @@ def _edit(db: Tables, model: str, changes: Changes, stored: Stored) -> None:
 
 
 def _show(db: Tables, model: str) -> None:
-    """Work out what people see: what somebody wrote, and below it what the sidecars say."""
+    """Work out what people see: what somebody wrote, and below it what the sidecars and the file itself say."""
     row = db.select(
-        "SELECT name, own_json, own_favorite, given_json, long_words FROM models WHERE sha256 = ?", (model,)
+        "SELECT name, own_json, own_favorite, given_json, header_json FROM models WHERE sha256 = ?",
+        (model,),
     ).fetchone()
     if row is None:
         return
-    rows_ = OF_MODELS.said(db, model)
+    rows_, told = OF_MODELS.said(db, model), told_in(row[4])
     own, given = texts_of(row[1]), set(msgspec.json.decode(row[3]))
-    texts = effective(own, given, rows_)
+    texts = effective(own, given, rows_, told)
     favorite = is_favorite(bool(row[2]), given, rows_)
-    in_row, long_words = short_and_long(words(row[0], texts, rows_))
     db.execute(
-        "UPDATE models SET meta_json = ?, favorite = ?, words = ?, long_words = ? WHERE sha256 = ?",
-        (meta_json(texts), int(favorite), in_row, long_words, model),
+        "UPDATE models SET meta_json = ?, favorite = ?, words = ? WHERE sha256 = ?",
+        (meta_json(texts), int(favorite), fold(words(row[0], texts, rows_, told)), model),
     )
-    searching.index_long_words(db, model, row[4], long_words)
 
 
 def _lose(db: Tables, model: str, path: str) -> None:
@@ -326,7 +350,7 @@ def _place(db: Tables, model: str, file: File, time_ms: int, sql: str, *, claime
 
 
 def _file_words(path: str) -> str:
-    return fold(path.replace("\\", "/").rpartition("/")[2])
+    return fold(earlier.file_of(path))
 
 
 # Queries ----------------------------------------------------------------------------------------------

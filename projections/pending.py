@@ -19,6 +19,7 @@ from ..events.catalog import (
     PendingDismissed,
     PendingEdited,
     PendingFound,
+    PendingHeaderRead,
     PendingImported,
     PendingLost,
     PendingMoved,
@@ -33,14 +34,16 @@ from ..events.catalog import (
 )
 from ..events.pathtext import shown
 from ..events.record import Stored
+from .headers import rules_of
 from .layers import Row, effective
 from .migrations import label
 from .paging import Page, key_of, page_of
 from .provided import OF_PENDING
 from .tables import Tables, rows
 from .texts import edited, given_in, meta_json, texts_of
+from .told import texts_told, told_in
 
-VERSION = 3
+VERSION = 4
 _COLUMNS = """
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL,
@@ -65,6 +68,7 @@ _COLUMNS = """
     version INTEGER NOT NULL,
     picture_original TEXT NOT NULL DEFAULT '',
     legacy TEXT NOT NULL DEFAULT '',
+    header_rules INTEGER NOT NULL DEFAULT 0,
     meta_json TEXT NOT NULL,
     header_json TEXT NOT NULL,
     own_json TEXT NOT NULL
@@ -82,6 +86,7 @@ INDEXES = """
 CREATE INDEX pending_import_by_inode ON pending_import (ino, size_bytes, mtime_ns);
 CREATE INDEX pending_away_by_inode ON pending_away (ino, size_bytes, mtime_ns);
 CREATE INDEX pending_import_by_root ON pending_import (root);
+CREATE INDEX pending_import_by_rules ON pending_import (header_rules, id);
 """
 HANDLES = (
     PendingFound,
@@ -97,6 +102,7 @@ HANDLES = (
     PendingDismissed,
     PendingImported,
     PendingProvided,
+    PendingHeaderRead,
     RowMigrated,
 )
 
@@ -109,10 +115,11 @@ def apply(db: Tables, stored: Stored) -> None:
         case PendingChanged(pending=pending, file=file, type=type_, header=header):
             _lie(db, pending, file)
             db.execute(
-                "UPDATE pending_import SET header_json = ?, sha256 = '',"
+                "UPDATE pending_import SET header_json = ?, header_rules = ?, sha256 = '',"
                 " type = CASE WHEN given_json LIKE '%\"type\"%' THEN type ELSE coalesce(?, type) END WHERE id = ?",
-                (msgspec.json.encode(header).decode(), type_, pending),
+                (msgspec.json.encode(header).decode(), rules_of(header), type_, pending),
             )
+            _show(db, pending)
         case PendingMoved(pending=pending, file=file, name=name, type=type_, in_place=in_place):
             _lie(db, pending, file)
             db.execute(
@@ -130,6 +137,8 @@ def apply(db: Tables, stored: Stored) -> None:
             _edit(db, pending, changes)
         case PendingTagged(origin=origin) if origin != "user":
             pass
+        case PendingUntagged() if stored.stream.startswith("sidecars/"):
+            pass  # a header tells it no more
         case PendingTagged(pending=pending) | PendingUntagged(pending=pending):
             db.execute("UPDATE pending_import SET written = 1 WHERE id = ?", (pending,))
         case PendingPictured(pending=pending, extension=extension, origin=origin, original=original):
@@ -141,6 +150,9 @@ def apply(db: Tables, stored: Stored) -> None:
         case PendingProvided(pending=pending, sidecar=sidecar, provided=provided):
             OF_PENDING.put(db, pending, sidecar, provided, stored.position)
             _show(db, pending)
+        case PendingHeaderRead(pending=pending, header=header):
+            _read_anew(db, pending, header)
+            return
         case RowMigrated(form=form, table=table, row=row, pending=int(pending)):
             _come_along(db, pending, label(form, table, row))
             return
@@ -170,15 +182,15 @@ def _at_version(db: Tables, stored: Stored) -> None:
 
 
 def _find(db: Tables, event: PendingFound, stored: Stored) -> None:
-    file = event.file
+    file, told = event.file, effective(_NOTHING, frozenset(), (), texts_told(event.header))
     if file.root:
         _give_way(db, event.pending, file.path)
     db.execute("DELETE FROM pending_away WHERE id = ?", (event.pending,))
     OF_PENDING.drop(db, event.pending)
     db.execute(
         "INSERT OR REPLACE INTO pending_import (id, path, name, type, size_bytes, created_at, meta_json, root,"
-        " mtime_ns, dev, ino, in_place, state, shown, replaces, header_json, version, own_json)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " mtime_ns, dev, ino, in_place, state, shown, replaces, header_json, version, own_json, header_rules)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             event.pending,
             file.path,
@@ -186,7 +198,7 @@ def _find(db: Tables, event: PendingFound, stored: Stored) -> None:
             event.type,
             file.size,
             stored.time if event.created_at is None else event.created_at,
-            _NO_TEXTS,
+            _NO_TEXTS if told is _NOTHING else meta_json(told),
             file.root,
             file.mtime_ns,
             file.dev,
@@ -198,6 +210,7 @@ def _find(db: Tables, event: PendingFound, stored: Stored) -> None:
             msgspec.json.encode(event.header).decode(),
             stored.version,
             _NO_TEXTS,
+            rules_of(event.header),
         ),
     )
     db.execute("UPDATE pending_numbers SET last = max(last, ?)", (event.pending,))
@@ -265,18 +278,29 @@ def _edit(db: Tables, pending: int, changes: Changes) -> None:
     _show(db, pending)
 
 
+def _read_anew(db: Tables, pending: int, header: dict[str, Any]) -> None:
+    """Its file says more of itself than it was known to: nobody has edited anything."""
+    for table in _TABLES:
+        db.execute(
+            f"UPDATE {table} SET header_json = ?, header_rules = ? WHERE id = ?",  # noqa: S608
+            (msgspec.json.encode(header).decode(), rules_of(header), pending),
+        )
+    _show(db, pending)
+
+
 def _show(db: Tables, pending: int) -> None:
-    """Work out what people see: what somebody wrote, and below it what the sidecars say; of one out of sight too."""
-    for table in ("pending_import", "pending_away"):
-        row = db.select(f"SELECT own_json, given_json FROM {table} WHERE id = ?", (pending,)).fetchone()  # noqa: S608
+    """Work out what people see: what somebody wrote, and below it what files say; of one out of sight too."""
+    for table in _TABLES:
+        row = db.select(f"SELECT own_json, given_json, header_json FROM {table} WHERE id = ?", (pending,)).fetchone()  # noqa: S608
         if row is not None:
-            texts = effective(texts_of(row[0]), set(msgspec.json.decode(row[1])), OF_PENDING.said(db, pending))
+            given, said = set(msgspec.json.decode(row[1])), OF_PENDING.said(db, pending)
+            texts = effective(texts_of(row[0]), given, said, told_in(row[2]))
             db.execute(f"UPDATE {table} SET meta_json = ? WHERE id = ?", (meta_json(texts), pending))  # noqa: S608
 
 
 def _come_along(db: Tables, pending: int, source: str) -> None:
     """A row of an earlier library became this pending model, or a part of it: it is kept as if written here."""
-    for table in ("pending_import", "pending_away"):
+    for table in _TABLES:
         db.execute(
             f"UPDATE {table} SET written = 1, legacy = iif(legacy = '', ?, legacy),"  # noqa: S608
             " state = iif(state = 'gone', 'missing', state) WHERE id = ?",
@@ -287,7 +311,9 @@ def _come_along(db: Tables, pending: int, source: str) -> None:
     db.execute(f"DELETE FROM pending_away {missing}", (pending,))  # noqa: S608
 
 
-_NO_TEXTS = meta_json(Texts())
+_TABLES = ("pending_import", "pending_away")
+_NOTHING = Texts()
+_NO_TEXTS = meta_json(_NOTHING)
 
 
 # Queries ----------------------------------------------------------------------------------------------

@@ -1,11 +1,16 @@
-"""The `tags` view: all tags, and what each stands on."""
+"""The `tags` view: all tags, what each stands on, and what was with it there before (`tagpast`)."""
 
 import apsw
 
 from ..events.catalog import (
+    ModelHeaderRead,
+    ModelImported,
     ModelTagged,
     ModelUntagged,
     Origin,
+    PendingChanged,
+    PendingFound,
+    PendingHeaderRead,
     PendingImported,
     PendingTagged,
     PendingUntagged,
@@ -15,12 +20,16 @@ from ..events.catalog import (
     TagsMerged,
 )
 from ..events.record import Stored
+from . import tagpast
 from .paging import Page, key_of, page_of
 from .tables import Tables, rows
 from .text import tag_key
+from .told import tags_told
 
-VERSION = 2
-SCHEMA = """
+VERSION = 3
+SCHEMA = (
+    tagpast.SCHEMA
+    + """
 CREATE TABLE tags (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, name_key TEXT NOT NULL UNIQUE);
 CREATE TABLE tag_numbers (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
 CREATE TABLE model_tags (
@@ -31,11 +40,17 @@ CREATE TABLE pending_model_tags (
 ) WITHOUT ROWID;
 INSERT INTO tag_numbers VALUES (1, 0);
 """
+)
 INDEXES = """
 CREATE INDEX model_tags_by_tag ON model_tags (tag_id, model_hash);
 CREATE INDEX pending_model_tags_by_tag ON pending_model_tags (tag_id, model_id);
 """
 HANDLES = (
+    PendingFound,
+    PendingChanged,
+    PendingHeaderRead,
+    ModelImported,
+    ModelHeaderRead,
     ModelTagged,
     ModelUntagged,
     PendingImported,
@@ -51,27 +66,44 @@ HANDLES = (
 def apply(db: Tables, stored: Stored) -> None:
     """Bring one event into the view."""
     match stored.event:
+        case PendingFound(pending=owner, header=header) | PendingChanged(pending=owner, header=header):
+            tagpast.hear(db, owner, tags_told(header))
+        case PendingHeaderRead(pending=owner, header=header):
+            tagpast.hear(db, owner, tags_told(header))
+        case ModelImported(model=owner, header=header) | ModelHeaderRead(model=owner, header=header):
+            tagpast.hear(db, owner, tags_told(header))
         case ModelTagged(model=model, tag=tag, origin=origin):
             db.execute(_PUT_ON_MODEL, (model, tag, origin))
         case ModelUntagged(model=model, tag=tag):
+            (tagpast.take_off if _is_of_a_person(stored) else tagpast.withdraw)(db, model, tag)
             db.execute("DELETE FROM model_tags WHERE model_hash = ? AND tag_id = ?", (model, tag))
         case PendingTagged(pending=pending, tag=tag, origin=origin):
             db.execute(_PUT_ON_PENDING, (pending, tag, origin))
         case PendingUntagged(pending=pending, tag=tag):
+            (tagpast.take_off if _is_of_a_person(stored) else tagpast.withdraw)(db, pending, tag)
             db.execute("DELETE FROM pending_model_tags WHERE model_id = ? AND tag_id = ?", (pending, tag))
-        case PendingImported(pending=pending, status=status) if status != "ignored":
+        case PendingImported(pending=pending, model=model, status=status) if status != "ignored":
+            if status != "deleted":
+                tagpast.become(db, pending, model)
+            tagpast.drop(db, pending)
             db.execute("DELETE FROM pending_model_tags WHERE model_id = ?", (pending,))
         case TagCreated(tag=tag, name=name):  # OR IGNORE: a name is one tag's, the first one's
             db.execute("INSERT OR IGNORE INTO tags VALUES (?, ?, ?)", (tag, name, tag_key(name)))
             db.execute("UPDATE tag_numbers SET last = max(last, ?)", (tag,))
         case TagRenamed(tag=tag, name=name):
+            tagpast.rename(db, tag, tag_key(name))
             db.execute("UPDATE OR IGNORE tags SET name = ?, name_key = ? WHERE id = ?", (name, tag_key(name), tag))
         case TagsMerged(tag=tag, into=into) if tag != into:
             _merge(db, tag, into)
         case TagDeleted(tag=tag):
+            tagpast.take_off_all(db, tag)
             _forget(db, tag)
         case _:
             pass
+
+
+def _is_of_a_person(stored: Stored) -> bool:
+    return not stored.stream.startswith("sidecars/")  # which is what files say: nobody took it off by hand
 
 
 # A tag that is there stays as it is, and is a person's once a person has put it there too.
@@ -86,6 +118,7 @@ def _merge(db: Tables, tag: int, into: int) -> None:
             f"INSERT INTO {table} SELECT {owner}, ?, origin FROM {table} WHERE tag_id = ? {_OF_A_PERSON}",  # noqa: S608
             (into, tag),
         )
+    tagpast.merge(db, tag, into)
     _forget(db, tag)
 
 
@@ -142,6 +175,30 @@ def origins_of_model(db: apsw.Connection, model: str) -> dict[int, Origin]:
 def origins_of_pending(db: apsw.Connection, pending: int) -> dict[int, Origin]:
     """Give where each tag of a pending model comes from, by the tag's id."""
     return dict(rows(db, "SELECT tag_id, origin FROM pending_model_tags WHERE model_id = ?", (pending,)))
+
+
+def named_origins_of_model(db: apsw.Connection, model: str) -> dict[str, Origin]:
+    """Give where each tag of a model comes from, by the tag's name."""
+    return dict(
+        rows(
+            db,
+            "SELECT t.name, m.origin FROM model_tags m JOIN tags t ON t.id = m.tag_id WHERE m.model_hash = ?"
+            " ORDER BY t.name_key",
+            (model,),
+        )
+    )
+
+
+def named_origins_of_pending(db: apsw.Connection, pending: int) -> dict[str, Origin]:
+    """Give where each tag of a pending model comes from, by the tag's name."""
+    return dict(
+        rows(
+            db,
+            "SELECT t.name, m.origin FROM pending_model_tags m JOIN tags t ON t.id = m.tag_id WHERE m.model_id = ?"
+            " ORDER BY t.name_key",
+            (pending,),
+        )
+    )
 
 
 def page(db: apsw.Connection, *, limit: int, cursor: str | None = None) -> Page:

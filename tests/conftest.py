@@ -15,7 +15,7 @@ Replay = Callable[[Iterable[Event]], apsw.Connection]
 def stream_of(event: Event) -> str:
     """Give the stream that the daemon puts an event into."""
     name = type(event).__name__
-    if name.endswith("Provided") or getattr(event, "origin", "") == "provider":
+    if name.endswith(("Provided", "HeaderRead")) or getattr(event, "origin", "") in ("provider", "header"):
         return f"sidecars/{'pending' if name.startswith('Pending') else 'model'}/{_owner(event)}"
     if name.startswith(("Location", "Claim")):
         return f"files/{getattr(event, 'model', '')}"

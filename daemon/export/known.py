@@ -51,7 +51,7 @@ class Beside(msgspec.Struct, frozen=True):
 def known_of(whole: Mapping[str, Any], rows: Sequence[Row]) -> Known:
     """Give what we know of a model from its answer whole and the sidecars that were read, the newest first."""
     seen = whole["description"]
-    described = "" if whole["origins"]["description"] != "provider" else _described(seen, rows)
+    described = _described(seen, whole["origins"]["description"], rows)
     facts = [said.facts for _, said in newest(rows)]
     return Known(
         sha256=whole["sha256"],
@@ -73,8 +73,10 @@ def known_of(whole: Mapping[str, Any], rows: Sequence[Row]) -> Known:
     )
 
 
-def _described(seen: str, rows: Sequence[Row]) -> str:
-    """Give the part of a description that is a provider's; it stands at the end."""
+def _described(seen: str, origin: str, rows: Sequence[Row]) -> str:
+    """Give the part of a description that is a provider's, or that of the file's header; it stands at the end."""
+    if origin != "provider":
+        return seen if origin == "header" else ""
     said = (provided.description for _, provided in newest(rows))
     return next((text for text in said if text and (seen == text or seen.endswith("\n\n" + text))), "")
 

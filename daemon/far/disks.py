@@ -104,6 +104,11 @@ class FarDisks(Disks):
             for top, point in self._tops.items()
         )
 
+    async def free_space(self, roots: Sequence[Root]) -> dict[int, tuple[int, int]]:
+        """Give, by root, the free and all bytes of its disk; left out are roots that are away, and far ones."""
+        sorted_ = await self._sorted(roots, lambda root: root.path)
+        return await super().free_space(sorted_.get(NEAR, []))
+
     def _is_at_home(self, roots: Sequence[Root], point: str) -> bool:
         """Tell whether all those roots lie on a far mount themselves, and not only what links in them lead to."""
         return all(self.lane(root) == point for root in roots)
@@ -353,6 +358,11 @@ class FarDisks(Disks):
         (point,) = await self._sorted([path], str)
         return await (super().hash_file(path, stop, progress) if point == NEAR else self._ask(point, "hash_file", path))
 
+    async def tail_of(self, path: str) -> str | None:
+        """Give a digest of the end of a file's tensors; None of a far one, which is not read for that."""
+        (point,) = await self._sorted([path], str)
+        return await super().tail_of(path) if point == NEAR else None
+
     async def sighted(self, roots: Sequence[Root], path: str, hashed: Hashed) -> Sighting | None:
         """Look at a hashed file once more; None where it is not, or no more, what was hashed."""
         root = rooting.of_path(roots, path)
@@ -360,6 +370,13 @@ class FarDisks(Disks):
         if root is None or point == NEAR:
             return await super().sighted(roots, path, hashed)
         return await self._ask(point, "sighted", root, path, hashed)
+
+    async def header_of(self, root: Root, wanted: AsKnown, type_: str | None) -> dict[str, Any] | None:
+        """Read what a file of a root says of itself."""
+        (point,) = await self._sorted([wanted[0]], str)
+        if point == NEAR:
+            return await super().header_of(root, wanted, type_)
+        return await self._ask(point, "header_of", wanted, type_, patient=self._is_at_home([root], point))
 
 
 def _known_behind(links: Sequence[str], known: dict[str, Known]) -> dict[str, Known]:

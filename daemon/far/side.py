@@ -215,6 +215,10 @@ class Far:
         """Look at a hashed file once more."""
         return looking.sighted(root, path, hashed)
 
+    def header_of(self, _work: Work, wanted: AsKnown, type_: str | None) -> dict[str, Any] | None:
+        """Read what a file says of itself, if it is as it is known."""
+        return looking.header_of(wanted, type_)
+
     def pictures_beside(self, _work: Work, folder: str, models: Sequence[str]) -> list[str | None]:
         """Give the picture that lies beside each of some models in a folder."""
         return companions.beside(self._folders, folder, models)

@@ -23,6 +23,7 @@ from ...projections.layers import FIELDS, is_own
 from ...projections.pending import Pending
 from .. import uniting
 from ..carrying import said_beside
+from ..learning import tags_of_model
 from ..legacy.library import Row
 from ..sightings import of_files, of_model, of_pending, of_sidecars_of_model
 from ..tagging import Tagger
@@ -62,9 +63,15 @@ def bring_to_model(db: apsw.Connection, database: str, came: Came) -> Decision:
     texts, own_tags = new_to(came.row, once(db, database, came.owner, came.row, came.ending))
     words = _born(came, ends, texts) if known is None else _united(known, ends, texts, came.row)
     tagged = _tagged(db, sha256, ends, tagger.ids(own_tags))
+    told = _told(db, tagger, sha256, ends, words, tagged)
     facts = [
         *(of_model(sha256, event) for event in (*words, *tagged)),
-        *(() if ends is None else (of_sidecars_of_model(sha256, said) for said in said_beside(db, ends.id, sha256))),
+        *(of_sidecars_of_model(sha256, event) for event in told),
+        *(
+            ()
+            if ends is None
+            else (of_sidecars_of_model(sha256, said) for said in said_beside(db, ends.id, sha256, came.look.header))
+        ),
         *(of_model(sha256, event) for event in _pictures(sha256, came)),
         *(() if ends is None else (of_pending(ends.id, PendingImported(ends.id, sha256, "merged")),)),
     ]
@@ -106,12 +113,27 @@ def _united(known: models.Model, ends: Pending | None, texts: Texts, row: Row) -
     return [ModelEdited(known.sha256, Changes(**fields))] if fields else []
 
 
-def _tagged(db: apsw.Connection, sha256: str, ends: Pending | None, come: Iterable[int]) -> list[Event]:
+def _tagged(db: apsw.Connection, sha256: str, ends: Pending | None, come: Iterable[int]) -> list[ModelTagged]:
     """Give the events that put tags on a model: the row's, and those that people put on the pending model that ends."""
     have = tags.origins_of_model(db, sha256)
     theirs = {} if ends is None else tags.origins_of_pending(db, ends.id)
     wanted = dict.fromkeys([*come, *(tag for tag, origin in theirs.items() if origin == "user")])
     return [ModelTagged(sha256, tag) for tag in wanted if have.get(tag) != "user"]
+
+
+def _told(
+    db: apsw.Connection,
+    tagger: Tagger,
+    sha256: str,
+    ends: Pending | None,
+    words: Iterable[Event],
+    tagged: Iterable[ModelTagged],
+) -> list[Event]:
+    """Give the events that put on a new model what its file tells; that of a known one is read in the background."""
+    headers = [event.header for event in words if isinstance(event, ModelImported)]
+    number, put = None if ends is None else ends.id, {event.tag for event in tagged}
+    told = [event for header in headers for event in tags_of_model(db, tagger, sha256, header, number=number)]
+    return [event for event in told if not (isinstance(event, ModelTagged) and event.tag in put)]
 
 
 def _pictures(sha256: str, came: Came) -> list[Event]:

@@ -1,5 +1,7 @@
 """What follows for a pending model from a row of an earlier library: pure decisions."""
 
+from collections.abc import Iterable, Sequence
+
 import apsw
 
 from ...events.catalog import (
@@ -20,6 +22,7 @@ from ...events.writer import Decision
 from ...projections import pending, tags
 from ...projections.pending import Pending
 from .. import uniting
+from ..learning import tags_of_pending
 from ..legacy.library import Row
 from ..sightings import of_pending, of_sidecars_of_pending
 from ..tagging import Tagger
@@ -39,6 +42,7 @@ def bring_to_pending(db: apsw.Connection, database: str, came: Came) -> Decision
     ids = [tag for tag in tagger.ids(names) if have.get(tag) != "user"]
     before = _before(db, came)
     there = _found(number, came, before) if known is None else _back(known, came)
+    told = _told(db, tagger, there, before, ids)
     facts: list[Event] = [
         *_edited(number, known, came.row, texts),
         *(PendingTagged(number, tag) for tag in ids),
@@ -51,6 +55,7 @@ def bring_to_pending(db: apsw.Connection, database: str, came: Came) -> Decision
             *tagger.events,
             *(of_pending(number, event) for event in there),
             *([] if before is None else _taken_over(db, number, before)),
+            *(of_sidecars_of_pending(number, event) for event in told),
             *ended,  # first: from here on it is kept, and in sight, as if somebody had written to it
             *(of_pending(number, event) for event in facts),
         ]
@@ -88,6 +93,18 @@ def _found(number: int, came: Came, before: Pending | None) -> list[Event]:
         created_at=row.created_at,
     )
     return [found]
+
+
+def _told(
+    db: apsw.Connection, tagger: Tagger, there: Iterable[Event], before: Pending | None, put: Sequence[int]
+) -> list[Event]:
+    """Give the events that put on a new pending model what its file tells, besides what is `put` on it anyway."""
+    found = [event for event in there if isinstance(event, PendingFound)]
+    instead = None if before is None else before.id
+    told = [
+        event for one in found for event in tags_of_pending(db, tagger, one.pending, one.header, instead_of=instead)
+    ]
+    return [event for event in told if not (isinstance(event, PendingTagged) and event.tag in put)]
 
 
 def _taken_over(db: apsw.Connection, number: int, before: Pending) -> list[New]:

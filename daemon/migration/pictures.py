@@ -4,7 +4,6 @@ All functions block; call them in a thread. What is made ready lies in `images/t
 its way; whatever becomes of the source meanwhile, what was looked at is what is kept.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +11,17 @@ from dataclasses import dataclass, replace
 from .. import companions
 from ..hashing import ReadingStopped
 from ..imagestore import ImageStore
-from ..pictures import HIGH_PIXELS, MAX_BYTES, RATIOS, TIERS, Picture, PictureRefused, inspect, write_tiers
+from ..pictures import (
+    HIGH_PIXELS,
+    MAX_BYTES,
+    RATIOS,
+    TIERS,
+    Picture,
+    PictureRefused,
+    inspect,
+    inspect_original,
+    write_tiers,
+)
 
 _ROUNDING = 2  # pixels by which the sides of a tier of Hikaze 2 may differ from ours
 _NOT_PLAIN = 0b0010_1110  # flags of a VP8X chunk: profile, EXIF, XMP, animation
@@ -37,7 +46,7 @@ def receive(store: ImageStore, path: str, label: str = "") -> Ready:
     token = store.new_token()
     try:
         store.receive(token, path)
-        return Ready(token, inspect(store.incoming(token)), digest(store.incoming(token)), label)
+        return Ready(token, *inspect_original(store.incoming(token)), label)
     except ReadingStopped as error:
         store.discard(token)
         raise PictureRefused(str(error)) from error
@@ -86,12 +95,6 @@ def _is_plain(path: str) -> bool:
     with open(path, "rb") as file:
         head = file.read(21)
     return head[12:16] != b"VP8X" or not head[20] & _NOT_PLAIN
-
-
-def digest(path: str) -> str:
-    """Give the SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: str) -> None:

@@ -20,11 +20,11 @@ from ..busy import Busy
 from ..imagestore import ImageStore
 from ..legacy.library import Broken, Row, Unused
 from ..library import Library
-from ..pictures import PictureRefused
+from ..pictures import PictureRefused, digest
 from .look import Lookout
 from .model import bring_to_model
 from .pending import bring_to_pending
-from .pictures import Ready, digest, with_tiers
+from .pictures import Ready, with_tiers
 from .plan import Came, Changed, Ending, Look, Owner, bring_tag, ending_of, gives_way, is_done, once, owner_of, refuse
 from .ready import RETRY_S, Patience, Prepared, Preparing, Task
 

@@ -1,9 +1,9 @@
 """What sidecars that were read mean: pure decisions from the read tables and what the sidecars say.
 
 What a sidecar says is told of the content that lies beside it now, once: a sidecar that was moved with its model, or
-that was touched, says nothing new. A tag is put on when a sidecar names it for the first time, never again, so that
-who takes it off has the last word; nothing is ever taken off. See `projections.layers` for how it meets what people
-wrote.
+that was touched, says nothing new. A tag is put on when a sidecar names it for the first time, never again, and never
+where a person took one of that name off, so that who takes it off has the last word; nothing is ever taken off. See
+`projections.layers` for how it meets what people wrote.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +17,7 @@ from ...events.record import New
 from ...events.writer import Decision
 from ...projections import images, models, pending, tags
 from ...projections.provided import OF_MODELS, OF_PENDING, Shelf
+from ...projections.tagpast import taken_off_model, taken_off_pending
 from ...projections.text import tag_key
 from ..sightings import of_sidecars_of_model, of_sidecars_of_pending
 from ..tagging import BadTag, Tagger, clean
@@ -104,8 +105,8 @@ class _Known:
 
     said: dict[tuple[str, str], Provided]
     """By source and path, what was read last at the end."""
-    named: set[str]
-    """`tag_key` of every tag that one of them ever named."""
+    barred: set[str]
+    """`tag_key` of every tag that one of them ever named, and of those that a person took off."""
     tags: set[int]
 
     def news(self, sidecar: Sidecar, provided: Provided) -> Provided | None:
@@ -168,8 +169,14 @@ class _Reader:
             shelf = owner.shelf
             newest_first = shelf.of(self._db, owner.id)
             said = {(sidecar.source, sidecar.path): provided for sidecar, provided in reversed(newest_first)}
-            known = self._owners[owner.id] = _Known(said, shelf.tags(self._db, owner.id), self._tags(owner))
+            barred = shelf.tags(self._db, owner.id) | self._taken_off(owner)
+            known = self._owners[owner.id] = _Known(said, barred, self._tags(owner))
         return known
+
+    def _taken_off(self, owner: Owner) -> set[str]:
+        if isinstance(owner.id, str):
+            return taken_off_model(self._db, owner.id)
+        return taken_off_pending(self._db, owner.id)
 
     def _tags(self, owner: Owner) -> set[int]:
         if isinstance(owner.id, str):
@@ -177,15 +184,18 @@ class _Reader:
         return set(tags.of_pending(self._db, owner.id))
 
     def _new_tags(self, known: _Known, provided: Provided) -> list[int]:
-        """Give the tags to be put on: those that no sidecar of this owner has named before, and that are not there."""
+        """Give the tags to be put on: those that no sidecar named before, that nobody took off, and that are not there.
+
+        What is `barred` of them is kept in mind for the next sidecar.
+        """
         names: list[str] = []
         for name in provided.tags:
             try:
                 kept = clean(name)
             except BadTag:
                 continue
-            if (key := tag_key(kept)) not in known.named:
-                known.named.add(key)
+            if (key := tag_key(kept)) not in known.barred:
+                known.barred.add(key)
                 names.append(kept)
         new = [tag for tag in self._tagger.ids(names) if tag not in known.tags]
         known.tags.update(new)

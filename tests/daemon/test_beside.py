@@ -299,6 +299,23 @@ def test_a_tag_that_was_removed_stays_away(does: Any, left: set[str]) -> None:
     assert names(library, A) == left | {"new"}
 
 
+def test_a_tag_that_a_person_took_off_before_any_sidecar_named_it() -> None:
+    """A sidecar that names it for the first time does not put it on; it comes back by the person alone."""
+    library = memory(imported(A, "/m/a.ckpt"), found(1, "/m/b.ckpt"))
+    edit(library, A, tags=["style"])
+    edit(library, A, tags=[])
+    for named in (["style"], []):
+        patch = edits.PendingPatch(tags=named)
+        library.write(lambda db, patch=patch: edits.edit_pending(db, 1, patch, None))
+    told = sidecar("/m/a.txt"), Provided(tags=("Style", "new"))
+    read(library, report("/m/a.ckpt", told), report("/m/b.ckpt", told))
+
+    assert names(library, A) == {"new"}
+    assert set(tags.of_pending(library.db, 1).values()) == {"new"}
+    edit(library, A, tags=["new", "style"])
+    assert names(library, A) == {"new", "style"}
+
+
 def test_a_tag_that_a_sidecar_names_no_more() -> None:
     """Nothing is taken off by a sidecar."""
     library = memory(imported(A, "/m/a.ckpt"))

@@ -389,6 +389,7 @@ WHOLE: dict[str, Any] = {
         ("provider", "theirs", "", "theirs"),
         ("provider", "only notes", "only notes", ""),
         ("user", "mine\n\ntheirs", "mine\n\ntheirs", ""),
+        ("header", "of the file", "", "of the file"),
         ("none", "", "", ""),
     ],
 )

@@ -128,6 +128,10 @@ def test_a_far_folder_is_looked_at_by_a_process(far: Path) -> None:
             assert [one.path for one in await disks.look_at_files([root], [(str(far / "no"), True)])] == [
                 str(far / "no")
             ]
+            as_known = (path, 3, found.new[0].mtime_ns)
+            assert await disks.header_of(root, as_known, "loras") == await near.header_of(root, as_known, "loras")
+            assert await disks.header_of(root, (path, 4, found.new[0].mtime_ns), "loras") is None
+            assert await disks.header_of(root, (str(far / "no"), 3, 1), None) is None
             with pytest.raises(FileNotFoundError):
                 await disks.hash_file(str(far / "no"), STOP)
             with pytest.raises(ValueError, match="not below"):

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hikaze.daemon.content.study import RULES
 from hikaze.daemon.edits import edit_model, edit_pending
+from hikaze.daemon.ingest import STEPS, Step, plan
+from hikaze.daemon.learning import learnt_of_model, learnt_of_pending
 from hikaze.daemon.shapes import ModelPatch, PendingPatch, PromptsPatch
 from hikaze.daemon.sightings import lose, of_pending, of_sidecars_of_model, of_sidecars_of_pending
 from hikaze.daemon.tagging import Tagger
@@ -16,6 +19,7 @@ from hikaze.daemon.watch import Hint
 from hikaze.events.catalog import (
     Event,
     ImageAdded,
+    ModelHeaderRead,
     ModelTagged,
     PendingPictured,
     PendingProvided,
@@ -28,9 +32,10 @@ from hikaze.events.catalog import (
 )
 from hikaze.events.record import New
 from hikaze.events.writer import Decision
-from hikaze.projections import images, models, pending, tags
+from hikaze.projections import headers, images, models, pending, tags
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from PIL import Image
 
 from .home import Home, home
@@ -43,11 +48,11 @@ CIVITAI = Sidecar("/d/a.civitai.info", "civitai-info", 10, 5)
 SAID = Provided(description="theirs", trigger_words=("w",), tags=("style",), favorite=True)
 
 
-def run(top: Path, play: Play) -> None:
+def run(top: Path, play: Play, **how: Any) -> None:
     """Let something happen in a library at work."""
 
     async def go() -> None:
-        async with home(top) as at_work:
+        async with home(top, **how) as at_work:
             await play(at_work)
 
     asyncio.run(go())
@@ -187,6 +192,113 @@ def test_content_that_becomes_a_location_brings_them_too(tmp_path: Path) -> None
 
         assert models.provided(at.db, SHA) == [(CIVITAI, SAID)]
         assert tags_of(at) == {"style": "provider"}
+
+    run(tmp_path, play)
+
+
+# What the file says of itself
+
+TOLD = {"rules": 1, "told": {"tags": ["SDXL", "style"]}}
+
+
+async def read(at: Home, number: int, header: dict[str, Any]) -> None:
+    """Have the header of a pending model's file tell something."""
+
+    def decide(db: Any) -> Decision:
+        tagger = Tagger(db)
+        learnt = learnt_of_pending(db, tagger, number, header)
+        return Decision([*tagger.events, *(of_sidecars_of_pending(number, event) for event in learnt)])
+
+    await at.library.write(decide, actor="daemon")
+
+
+def learn(at: Home, header: dict[str, Any]) -> list[Event]:
+    """Give what would follow if the header of the model's file told something now."""
+    return learnt_of_model(at.db, Tagger(at.db), SHA, header)
+
+
+BETTER = {"rules": 1_000_000, "told": {"tags": ["SDXL", "style", "new"]}}
+
+
+def test_an_import_brings_what_the_header_told(tmp_path: Path) -> None:
+    """Its tags come along as the header's, but for those that somebody took off, now and whenever it is read again."""
+
+    async def play(at: Home) -> None:
+        number = await at.see(put_model(at.drop / "a.safetensors", 1))
+        await read(at, number, TOLD | {"rules": 999_999})
+        await patch(at, number, tags=["style", "mine"])
+        await at.bring_in(number)
+
+        assert tags_of(at) == {"style": "header", "mine": "user"}
+        assert [event.tag for event in learn(at, BETTER) if isinstance(event, ModelTagged)] == [tag_named(at, "new")]
+
+    run(tmp_path, play)
+
+
+def tag_named(at: Home, name: str) -> int:
+    """Give the id that a tag has, or would get."""
+    found = tags.find(at.db, name)
+    return tags.last_number(at.db) + 1 if found is None else found[0]
+
+
+def test_a_merge_brings_what_the_header_told(tmp_path: Path) -> None:
+    """It comes to a model that nobody had read, unless somebody took it off the one or the other."""
+
+    async def play(at: Home) -> None:
+        await at.bring_in(await at.see(put_model(at.drop / "a.safetensors", 1)))
+        await tag(at, SHA, "style")
+        await at.library.write(lambda db: edit_model(db, SHA, ModelPatch(tags=["kept"]), None), actor="page")
+        second = await at.see(put_model(at.drop / "b.safetensors", 1))
+        await read(at, second, {"rules": 999_999, "told": {"tags": ["SDXL", "style", "off"]}})
+        await patch(at, second, tags=["SDXL", "style"])
+        await at.bring_in(second, "merge")
+
+        assert tags_of(at) == {"kept": "user", "SDXL": "header"}
+        better = {"rules": 1_000_000, "told": {"tags": ["SDXL", "style", "off"]}}
+        assert [event for event in learn(at, better) if isinstance(event, ModelTagged)] == []
+
+    run(tmp_path, play)
+
+
+def test_an_override_leaves_what_the_header_tells(tmp_path: Path) -> None:
+    """It is that of both: only what somebody took off the pending model goes."""
+
+    def planned(header: dict[str, Any]) -> Step:
+        async def plan_(tools: Any, job: Any) -> None:
+            await plan(tools, job)
+            job.plan = replace(job.planned, header=header)
+
+        return plan_
+
+    async def play(at: Home) -> None:
+        first = await at.see(put_model(at.drop / "a.safetensors", 1))
+        await read(at, first, TOLD | {"rules": 999_999})
+        await at.bring_in(first)
+        assert tags_of(at) == {"SDXL": "header", "style": "header"}
+        second = await at.see(put_model(at.drop / "b.safetensors", 1))
+        await patch(at, second, tags=["mine"])
+        await at.bring_in(second, "override")
+        assert tags_of(at) == {"SDXL": "header", "style": "header", "mine": "user"}
+        third = await at.see(put_model(at.drop / "c.safetensors", 1))
+        await read(at, third, TOLD | {"rules": 999_999})
+        await patch(at, third, tags=["style", "other"])
+        await at.bring_in(third, "override")
+        assert tags_of(at) == {"style": "header", "other": "user"}
+
+    steps = [planned(TOLD) if step is plan else step for step in STEPS]
+    run(tmp_path, play, steps=steps)
+
+
+def test_a_model_of_which_nobody_knew_what_it_says(tmp_path: Path) -> None:
+    """A merge tells it: what the file says of itself is the same for both."""
+
+    async def play(at: Home) -> None:
+        await at.bring_in(await at.see(put_model(at.drop / "a.safetensors", 1)))
+        await write(at, of_sidecars_of_model(SHA, ModelHeaderRead(SHA, {})))
+        assert headers.rules_of_model(at.db, SHA) == 0
+        await at.bring_in(await at.see(put_model(at.drop / "b.safetensors", 1)), "merge")
+
+        assert headers.rules_of_model(at.db, SHA) == RULES
 
     run(tmp_path, play)
 

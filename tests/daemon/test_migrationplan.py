@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import apsw
 import pytest
+from hikaze.daemon.edits import edit_pending
 from hikaze.daemon.legacy.library import Broken, Row, Unused
 from hikaze.daemon.migration.model import bring_to_model
 from hikaze.daemon.migration.pending import bring_to_pending
@@ -23,7 +25,9 @@ from hikaze.daemon.migration.plan import (
     refuse,
 )
 from hikaze.daemon.pictures import Picture
+from hikaze.daemon.shapes import PendingPatch
 from hikaze.daemon.sightings import of_files, of_model, of_pending
+from hikaze.daemon.tagging import rename
 from hikaze.events.catalog import (
     Changes,
     Event,
@@ -134,6 +138,43 @@ def test_a_new_model() -> None:
     assert (list(tags.of_model(memory.db, SHA).values()), kinds(events)[-1]) == (["x", "y"], RowMigrated)
     told = only(RowMigrated, events)
     assert (told.outcome, told.model, told.tags, told.is_missing, told.pending) == ("new", SHA, 2, False, None)
+
+
+TOLD = Look("present", FILE, "model", "loras", {"rules": 1, "told": {"tags": ["SDXL", "x", "style"]}})
+
+
+def test_what_the_file_of_a_new_model_says() -> None:
+    """Its tags are put on as the header's, but for those that the row has too, or that a person took off before."""
+    memory = Memory()
+    write(memory, found(header=TOLD.header))
+    patch = PendingPatch(tags=["style"])
+    memory.write(lambda db: edit_pending(db, 5, patch, None))
+    memory.write(lambda db: edit_pending(db, 5, PendingPatch(tags=[]), None))
+    events = bring(memory, row(tags=("x", "y")), TOLD)
+
+    assert [event.origin for event in events if isinstance(event, ModelTagged)] == ["user", "user"]
+    other = row(2, OTHER, path="/m/b.safetensors", tags=("x",))
+    lies = replace(TOLD, file=File("/m/b.safetensors", 1, 10, 5, 1, 8))
+    bring(memory, other, lies)
+    origins = tags.origins_of_model(memory.db, OTHER)
+    by_name = {name: origins[tag] for tag, name in tags.of_model(memory.db, OTHER).items()}
+    assert by_name == {"SDXL": "header", "x": "user", "style": "header"}
+
+
+def test_what_the_file_of_a_new_pending_model_says() -> None:
+    """Its tags are put on as the header's, but for those that the row has too; once, where it comes instead."""
+    memory = Memory()
+    bring(memory, row(sha256=None, tags=("x",)), TOLD)
+    origins = tags.origins_of_pending(memory.db, 1)
+    by_name = {name: origins[tag] for tag, name in tags.of_pending(memory.db, 1).items()}
+    assert by_name == {"SDXL": "header", "x": "user", "style": "header"}
+
+    other = Memory()
+    write(other, found(header=TOLD.header), New("tag/1", TagCreated(1, "SDXL")))
+    write(other, New("sidecars/pending/5", PendingTagged(5, 1, "header")))
+    other.write(lambda db: rename(db, 1, "XL"))
+    bring(other, row(sha256=None), TOLD)
+    assert tags.of_pending(other.db, 1) == {1: "XL"}
 
 
 @pytest.mark.parametrize(

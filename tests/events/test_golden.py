@@ -38,6 +38,8 @@ from hikaze.events.catalog import (
     MigrationBegun,
     MigrationEnded,
     ModelEdited,
+    ModelHashed,
+    ModelHeaderRead,
     ModelImported,
     ModelProvided,
     ModelTagged,
@@ -46,6 +48,7 @@ from hikaze.events.catalog import (
     PendingDismissed,
     PendingEdited,
     PendingFound,
+    PendingHeaderRead,
     PendingImported,
     PendingLost,
     PendingMoved,
@@ -78,6 +81,17 @@ OTHER = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 OP = "0197f3c2-5d3e-7c11-9a52-1f6d8a2b4c3d"
 FILE = File("/lora/水墨 \0dcff.safetensors", 2, 151_112_296, 1_760_000_000_123_456_789, 2049, 9_007_199_254_740_993)
 HEADER = {"ss_base_model_version": "sdxl_base_v1-0", "tensors": 722, "rank": [16, 32]}
+STUDIED = HEADER | {
+    "rules": 1,
+    "facts": {
+        "base_model": "SDXL",
+        "family": "sdxl",
+        "adapter": {"kind": "LoRA", "ranks": [16, 32], "alpha": 16.0, "targets": ["unet"]},
+        "trained_words": [{"word": "水墨", "count": 30}],
+        "modelspec": {"title": "Ink"},
+    },
+    "told": {"tags": ["SDXL"], "trigger_words": ["水墨"], "description": "Brush & ink"},
+}
 CHANGES = Changes(
     name="Ink",
     type="loras",
@@ -117,6 +131,7 @@ EXPECTED: tuple[Event, ...] = (
     PendingUntagged(7, 3),
     PendingPictured(7, ".png", "companion", 1024, 1536, {"parameters": "ink wash\nSteps: 20"}),
     PendingProvided(7, SIDECAR, PROVIDED),
+    PendingHeaderRead(7, STUDIED),
     PendingRecognised(7, SHA),
     PendingDismissed(7, "7-ink"),
     PendingImported(7, SHA, "merged"),
@@ -134,6 +149,8 @@ EXPECTED: tuple[Event, ...] = (
     ModelTagged(SHA, 3),
     ModelUntagged(SHA, 3),
     ModelProvided(SHA, SIDECAR, PROVIDED),
+    ModelHeaderRead(SHA, STUDIED),
+    ModelHashed(SHA, {"autov1": "559ac2d1", "autov3": OTHER}),
     LocationFound(SHA, FILE),
     LocationMoved(SHA, "/lora/old.safetensors", FILE),
     LocationRefreshed(SHA, FILE),

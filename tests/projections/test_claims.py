@@ -17,6 +17,8 @@ from hikaze.events.catalog import (
     RootCameOnline,
 )
 from hikaze.projections import claims, library, models
+from hikaze.projections.finding import Finder
+from hikaze.projections.parts import Word
 
 HERE: list[Event] = [RootAdded(1, "/m", "model", "loras"), RootCameOnline(1, 1, 1)]
 OLD = ModelImported("a1", "Ink", "loras", 10, claimed=True, path="C:\\old\\Ink Ä.pt", created_at=1_700_000_000_000)
@@ -79,7 +81,7 @@ def test_a_model_from_an_earlier_library(replay) -> None:
 
     assert found is not None
     assert (found["path"], found["created_at"], found["state"]) == ("C:\\old\\Ink Ä.pt", 1_700_000_000_000, "missing")
-    assert len(library.page(db, library.Query(words=("a.pt",)), limit=2).items) == 1
+    assert len(Finder().page(db, Word("a.pt"), limit=2).items) == 1
 
 
 @pytest.mark.parametrize(

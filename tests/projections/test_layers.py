@@ -10,12 +10,15 @@ from hikaze.events.catalog import (
     Event,
     File,
     ModelEdited,
+    ModelHeaderRead,
     ModelImported,
     ModelProvided,
     ModelTagged,
+    PendingChanged,
     PendingDismissed,
     PendingEdited,
     PendingFound,
+    PendingHeaderRead,
     PendingImported,
     PendingProvided,
     PendingReturned,
@@ -28,9 +31,11 @@ from hikaze.events.catalog import (
 )
 from hikaze.events.log import EventLog
 from hikaze.projections import layers, library, models, pending, tags
+from hikaze.projections.finding import Finder
 from hikaze.projections.layers import FIELDS, PRECEDENCE, effective, origins
-from hikaze.projections.library import Query
+from hikaze.projections.parts import Word
 from hikaze.projections.runner import Views, dump
+from hikaze.projections.told import NOTHING, Told, told_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,6 +164,58 @@ def test_whose_a_text_is() -> None:
     assert origins(Texts(), set(), said)["description"] == "provider"
 
 
+TOLD = Told("of the file", ("told",), words=("Title", "told", "of the file"))
+
+
+@pytest.mark.parametrize(
+    ("own", "gave", "rows", "seen", "whose"),
+    [
+        (Texts(), (), [], Texts("of the file", trigger_words=("told",)), ("header", "header")),
+        (Texts("own"), (), [], Texts("own", trigger_words=("told",)), ("user", "header")),
+        (Texts(), ("description",), [], Texts("", trigger_words=("told",)), ("user", "header")),
+        (
+            Texts(),
+            (),
+            [row("text", NOTES)],
+            Texts("mine, at 0.8", trigger_words=("told",)),
+            ("provider", "header"),
+        ),
+        (
+            Texts(),
+            (),
+            [row("a1111", Provided(trigger_words=("x",), prompts=Prompts("p")))],
+            Texts("of the file", prompts=Prompts("p"), trigger_words=("x",)),
+            ("header", "provider"),
+        ),
+        (
+            Texts(),
+            ("trigger_words",),
+            [row("a1111", Provided(description="x", trigger_words=("x",)))],
+            Texts("x"),
+            ("provider", "user"),
+        ),
+    ],
+)
+def test_a_header_comes_last(
+    own: Texts, gave: tuple[str, ...], rows: list[layers.Row], seen: Texts, whose: tuple[str, str]
+) -> None:
+    """What the file tells of itself fills description and trigger words where neither a person nor a sidecar does."""
+    told = origins(own, set(gave), rows, TOLD)
+
+    assert effective(own, set(gave), rows, TOLD) == seen
+    assert (told["description"], told["trigger_words"], told["community_links"]) == (*whose, "none")
+
+
+def test_what_is_searched_of_a_header() -> None:
+    """A search looks in all that a header tells, each text once, though a person or a sidecar says otherwise."""
+    texts = effective(Texts("own"), set(), [], TOLD)
+
+    assert layers.words("x", texts, [], TOLD) == "x\nown\ntold\nTitle\nof the file"
+    assert layers.words("x", Texts(), [row("text", NOTES)], TOLD) == "x\nmine, at 0.8\nTitle\ntold\nof the file"
+    assert layers.words("x", Texts("of the file, whole"), [], TOLD) == "x\nof the file, whole\nTitle\ntold"
+    assert layers.words("x", Texts("own"), [], NOTHING) == "x\nown"
+
+
 TEXT = st.sampled_from(["", "a", "b", "c d"])
 WORDS = st.lists(TEXT, max_size=2).map(tuple)
 PROVIDED = st.builds(
@@ -237,12 +294,50 @@ def test_no_sidecar_changes_what_somebody_gave_to_a_pending_model(history: list[
     assert known.texts == effective(known.own, known.given, pending.provided(db, 1))
 
 
+HEADERS = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"told": st.fixed_dictionaries({"description": TEXT, "trigger_words": st.just(["w"])})}),
+    st.just({"told": 7, "facts": {"trained_words": [{"word": "seen"}]}}),
+)
+
+
+def of_model(one: Any) -> Event:
+    """Make of an edit, of what a sidecar says or of a header the event of a model."""
+    if isinstance(one, Changes):
+        return ModelEdited("a1", one)
+    return ModelHeaderRead("a1", one) if isinstance(one, dict) else ModelProvided("a1", *one)
+
+
+def of_pending(one: Any) -> Event:
+    """Make of an edit, of what a sidecar says or of a header the event of a pending model."""
+    if isinstance(one, Changes):
+        return PendingEdited(1, one)
+    return PendingHeaderRead(1, one) if isinstance(one, dict) else PendingProvided(1, *one)
+
+
+@settings(max_examples=50, deadline=None)
+@given(HEADERS, st.lists(st.one_of(CHANGES, SAID, HEADERS), max_size=12))
+def test_whatever_comes_first(header: dict[str, Any], history: list[Any]) -> None:
+    """In whatever order edits, sidecars and headers come, what is seen follows from what each of them said last."""
+    found = PendingFound(1, File("/p/x", 1, 10, 5, 1, 7), "x", "loras", in_place=True, header=header)
+    events = [ModelImported("a1", "x", "loras", 1, header=header), found]
+    db = replayed([*events, *map(of_model, history), *map(of_pending, history)]).db
+    told = told_of([header, *(one for one in history if isinstance(one, dict))][-1])
+
+    model, known = models.get(db, "a1"), pending.get(db, 1)
+    assert model is not None
+    assert known is not None
+    assert model.texts == effective(model.own, model.given, models.provided(db, "a1"), told)
+    assert known.texts == effective(known.own, known.given, pending.provided(db, 1), told)
+    for word in told.words:
+        assert word in db.execute("SELECT words FROM models").get
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.one_of(CHANGES, SAID), max_size=12))
+@given(st.lists(st.one_of(CHANGES, SAID, HEADERS), max_size=12))
 def test_one_by_one_or_all_at_once(history: list[Any]) -> None:
     """Rows that were worked out event by event are those of a replay."""
-    events: list[Event] = [ModelImported("a1", "x", "loras", 1)]
-    events += [ModelEdited("a1", one) if isinstance(one, Changes) else ModelProvided("a1", *one) for one in history]
+    events: list[Event] = [ModelImported("a1", "x", "loras", 1), *map(of_model, history)]
     log = EventLog(":memory:", clock=lambda: 1)
     views = Views(":memory:", log)
     for event in events:
@@ -275,6 +370,54 @@ def test_a_sidecar_disturbs_no_editor(replay) -> None:
     known = pending.get(replay([TagCreated(1, "t"), FOUND, *said]), 1)
     assert known is not None
     assert (known.version, known.written, known.own, known.texts.description) == (1, False, Texts(), "mine, at 0.8")
+
+
+STUDIED = {"rules": 2, "told": {"description": "of the file", "trigger_words": ["told"], "tags": ["t"]}}
+
+
+def test_a_header_disturbs_no_editor(replay) -> None:
+    """A header that is read later changes no version and counts as written by nobody; it shows at once."""
+    read: list[Event] = [ModelHeaderRead("a1", STUDIED), ModelTagged("a1", 1, "header")]
+    db = replay([TagCreated(1, "t"), IMPORTED, *read])
+    row_ = db.execute("SELECT version, changed_at - created_at, header_json, header_rules FROM models").fetchone()
+    assert row_ == (1, 0, msgspec.json.encode(STUDIED).decode(), 2)
+    model = models.get(db, "a1")
+    assert model is not None
+    assert (model.texts, model.own) == (Texts("of the file", trigger_words=("told",)), Texts())
+
+    known = pending.get(replay([TagCreated(1, "t"), FOUND, PendingHeaderRead(1, STUDIED), TAGGED]), 1)
+    assert known is not None
+    assert (known.version, known.written, known.own, known.header) == (1, False, Texts(), STUDIED)
+    assert known.texts == Texts("of the file", trigger_words=("told",))
+
+
+TAGGED = PendingTagged(1, 1, "header")
+
+
+def test_a_header_of_what_is_out_of_sight(replay) -> None:
+    """What the file of a dismissed pending model says is known when it comes back."""
+    back = PendingReturned(1, FOUND.file, in_place=False)
+    known = pending.get(replay([FOUND, PendingDismissed(1), PendingHeaderRead(1, STUDIED), back]), 1)
+
+    assert known is not None
+    assert (known.texts.description, known.header) == ("of the file", STUDIED)
+
+
+def test_other_content_tells_other_things(replay) -> None:
+    """With other content the header's texts go; what a person wrote stays."""
+    found = msgspec.structs.replace(FOUND, header=STUDIED)
+    edited, changed = PendingEdited(1, Changes(trigger_words=("own",))), PendingChanged(1, FOUND.file, None)
+    before, after = pending.get(replay([found, edited]), 1), pending.get(replay([found, edited, changed]), 1)
+
+    assert before is not None
+    assert after is not None
+    assert before.texts == Texts("of the file", trigger_words=("own",))
+    assert after.texts == Texts("", trigger_words=("own",))
+
+
+def test_a_header_of_nobody(replay) -> None:
+    """A header that is told of a model that there is not leaves nothing."""
+    assert replay([ModelHeaderRead("a1", STUDIED)]).execute("SELECT count(*) FROM models").get == 0
 
 
 def test_a_sidecar_that_was_moved(replay) -> None:
@@ -317,7 +460,7 @@ def test_a_search_looks_in_all_that_is_said(replay) -> None:
     )
 
     for word in ("east", "inkwash", "own", "brush", "ink"):
-        assert len(library.page(db, Query(words=(word,)), limit=9).items) == 1
+        assert len(Finder().page(db, Word(word), limit=9).items) == 1
     model = models.get(db, "a1")
     assert model is not None
     assert model.name == "x"
@@ -346,6 +489,26 @@ def test_a_model_whole_tells_what_each_sidecar_says(replay) -> None:
         "problem": "",
     }
     assert found["origins"] == dict.fromkeys(FIELDS, "provider")
+
+
+def test_a_model_whole_tells_where_things_come_from(replay) -> None:
+    """It has the origin of each text and tag, what the file says of itself, and the names it had before."""
+    header = STUDIED | {"facts": {"base_model": "SDXL"}}
+    born = ModelImported("a1", "Ink", "loras", 10, header=header)
+    tagged = [TagCreated(1, "t"), TagCreated(2, "A"), ModelTagged("a1", 1, "header"), ModelTagged("a1", 2)]
+    renamed = ModelEdited("a1", Changes(name="Tusche"))
+    found = library.whole(replay([born, *tagged, ModelProvided("a1", beside("text"), NOTES), renamed]), "a1")
+
+    assert found is not None
+    assert found["tag_origins"] == {"A": "user", "t": "header"}
+    assert found["header"] == header
+    assert found["earlier_names"] == [{"kind": "name", "name": "Ink"}]
+    assert found["origins"] == {
+        "description": "provider",
+        "community_links": "none",
+        "prompts": "none",
+        "trigger_words": "header",
+    }
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,15 @@ PROVIDED = st.builds(
     tags=WORDS,
     favorite=st.booleans(),
 )
+STUDIED: dict[str, Any] = {
+    "rules": 1,
+    "facts": {"base_model": "Ink"},
+    "told": {"tags": ["ink", "水墨"], "trigger_words": ["brush"], "description": "Straße"},
+}
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "changes": CHANGES,
     "file": FILES,
-    "header": st.sampled_from([{}, {"k": "v"}]),
+    "header": st.sampled_from([{}, {"k": "v"}, {"metadata": {"sshs_model_hash": "c0" * 32}}, STUDIED]),
     "texts": TEXTS,
     "path": PATHS,
     "came_from": PATHS,
@@ -113,6 +118,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "outcome": st.sampled_from(["new", "united"]),
     "is_missing": st.booleans(),
     "parts": WORDS,
+    "hashes": st.sampled_from([{}, {"autov1": "0badcafe"}, {"autov3": "c0" * 32}, {"autov3": ""}]),
 }
 TAG_ORIGINS = st.sampled_from(["user", "header", "provider"])
 OTHERWISE: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
