@@ -15,11 +15,11 @@ from ..projections import images, models, pending
 from .busy import Busy
 from .disks import Disks, NoAnswer
 from .edits import NotFound
-from .hashing import ReadingStopped, hash_file
+from .hashing import ReadingStopped
 from .imagestore import ImageStore
 from .library import Library
 from .looking import Fingerprint
-from .pictures import MAX_BYTES, Picture, PictureRefused, inspect, write_tiers
+from .pictures import MAX_BYTES, Picture, PictureRefused, inspect_original, write_tiers
 from .sightings import of_model, of_pending
 
 TAKEN_KEPT = 20_000  # pending models of whose pictures it is remembered which file they came from, some 5 MiB
@@ -286,7 +286,7 @@ class Gallery:
 
 
 def _inspected(path: str) -> _Original:
-    return _Original(inspect(path), hash_file(path, read_ahead=False).sha256)
+    return _Original(*inspect_original(path))
 
 
 def _may_be_renewed(found: pending.Pending) -> bool:

@@ -8,6 +8,7 @@ text, and never the picture. All functions block; call them in a thread.
 
 import base64
 import contextlib
+import hashlib
 import math
 import os
 import stat
@@ -85,7 +86,22 @@ def inspect(path: str) -> Picture:
     Raises `PictureRefused` where it is no whole picture of a type we take, `OSError` where the file cannot be
     read.
     """
-    with _opened(_read(path)) as (kind, image, beside):
+    return _inspected(_read(path))
+
+
+def inspect_original(path: str) -> tuple[Picture, str]:
+    """Do as `inspect`, and give the SHA-256 of the very bytes that were looked at, in hexadecimal."""
+    data = _read(path)
+    return _inspected(data), hashlib.sha256(data).hexdigest()
+
+
+def digest(path: str) -> str:
+    """Give the SHA-256 of a picture's file, as `inspect_original` does. Raises as `inspect` does."""
+    return hashlib.sha256(_read(path)).hexdigest()
+
+
+def _inspected(data: bytes) -> Picture:
+    with _opened(data) as (kind, image, beside):
         exif = _read_exif(beside.exif)
         width, height = _turned(image.size, exif.orientation)
     return Picture(kind, _EXTENSIONS[kind], width, height, _kept_texts(beside, exif))

@@ -63,6 +63,21 @@ def has(db: apsw.Connection, model: str, seq: int) -> bool:
     return bool(db.execute("SELECT 1 FROM images WHERE model_hash = ? AND seq = ?", (model, seq)).get)
 
 
+def positions(db: apsw.Connection, model: str, limit: int) -> list[tuple[int, int]]:
+    """Give (number, position of the event that tells of it) of a model's pictures: its cover, then the others."""
+    return rows(
+        db,
+        "SELECT i.seq, i.position FROM images i LEFT JOIN covers c ON c.model_hash = i.model_hash"
+        " WHERE i.model_hash = ? ORDER BY i.seq IS NOT c.seq, i.seq LIMIT ?",
+        (model, limit),
+    )
+
+
+def position(db: apsw.Connection, model: str, seq: int) -> int | None:
+    """Give the position of the event that tells of a picture, None where there is no such picture."""
+    return db.execute("SELECT position FROM images WHERE model_hash = ? AND seq = ?", (model, seq)).get
+
+
 def has_original(db: apsw.Connection, model: str, digest: str) -> bool:
     """Tell whether a picture of a model was made of the file with this SHA-256, in hexadecimal."""
     return bool(db.execute("SELECT 1 FROM images WHERE model_hash = ? AND original = ?", (model, digest)).get)

@@ -13,11 +13,12 @@ export const keys = {
   },
 }
 
-/** A refusal of the daemon; the message says what to do. */
+/** A refusal of the daemon; the message says what to do, `at` where in a query it could not go on. */
 export class Refused extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, at) {
     super(detail)
     this.status = status
+    this.at = at
   }
 }
 
@@ -36,15 +37,16 @@ function headers(more = {}) {
   return { Authorization: `Bearer ${keys.token ?? ''}`, 'X-Hikaze': '1', 'X-Hikaze-Actor': 'page', ...more }
 }
 
-async function call(method, path, { query = {}, body } = {}) {
+async function call(method, path, { query = {}, body, version } = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '')
   const search = given.length ? `?${new URLSearchParams(given)}` : ''
   const typed = body === undefined ? {} : { 'Content-Type': 'application/json' }
-  const answer = await reach(path + search, { method, headers: headers(typed), body: body && JSON.stringify(body) })
+  const guarded = version === undefined ? {} : { 'If-Match': `"${version}"` }
+  const answer = await reach(path + search, { method, headers: headers({ ...typed, ...guarded }), body: body && JSON.stringify(body) })
   const value = await answer.json().catch(() => ({}))
   if (answer.ok) return value
   if (path !== '/api/session') lockIf(answer)
-  throw new Refused(answer.status, value.detail ?? `The daemon answered ${answer.status}.`)
+  throw new Refused(answer.status, value.detail ?? `The daemon answered ${answer.status}.`, value.at)
 }
 
 /** What happens when the key is no longer good; the page says so. */
@@ -60,9 +62,12 @@ export const api = {
   types: () => call('GET', '/api/models/get_types'),
   models: (query) => call('GET', '/api/models', { query }),
   model: (sha256) => call('GET', `/api/models/${sha256}`),
+  /** Change a model as it was at a version; refused (412) where somebody else has changed it meanwhile. */
+  edit: (sha256, body, version) => call('PATCH', `/api/models/${sha256}`, { body, version }),
+  pictureInfo: (name) => call('GET', `/api/images/${name}/info`),
   pending: (query) => call('GET', '/api/migration/pending_models', { query }),
   pendingWhole: (id) => call('GET', '/api/migration/pending_model', { query: { id } }),
-  editPending: (id, body) => call('PATCH', '/api/migration/pending_model', { query: { id }, body }),
+  editPending: (id, body, version) => call('PATCH', '/api/migration/pending_model', { query: { id }, body, version }),
   dismiss: (id) => call('DELETE', '/api/migration/pending_model', { query: { id } }),
   // A list is queued and answered at once. One id alone would hold one of the browser's six connections until the
   // file is hashed: six large imports, and the page would stand still.

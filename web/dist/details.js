@@ -3,6 +3,7 @@
 
 import { Refused, api } from './api.js'
 import { $, counted, debounced, fileName, h, said, size } from './elements.js'
+import { tells } from './tells.js'
 
 /** Whose words a sidecar holds, by its format. */
 const PROGRAMS = {
@@ -54,7 +55,7 @@ export function openDetails(key, back) {
   $('details-title').textContent = ''
   $('details-body').replaceChildren()
   $('details-body').face = null
-  $('details').showModal()
+  if (!$('details').open) $('details').showModal()
   reread()
 }
 
@@ -100,6 +101,7 @@ function whole(item) {
     facts(item),
     hash(item),
     ...written(item),
+    ...tells(item, (sha256) => openDetails(sha256, opener)),
     ...(item.provided ?? []).map(provided),
     places(item),
   ].filter(Boolean)
@@ -144,15 +146,18 @@ function places(item) {
 
 // What is written ----------------------------------------------------------------------------------------
 
-/** The texts that hold for it. Those that nobody wrote here come from a file beside it, and say so. */
+const ORIGINS = { provider: 'from a file beside it', header: 'from the file itself' }
+
+/** The texts and tags that hold for it. Those that nobody wrote here come from a file, and say so. */
 function written(item) {
-  const origin = (field) => (item.origins?.[field] === 'provider' ? 'from a file beside it' : null)
+  const origin = (field) => ORIGINS[item.origins?.[field]] ?? null
+  const tagOrigin = (tag) => ORIGINS[item.tag_origins?.[tag]] ?? null
   const prompts = [
     ['Prompt', item.prompts?.positive],
     ['Negative prompt', item.prompts?.negative],
   ]
   return [
-    item.tags.length ? part('Tags', null, wordList(item.tags)) : null,
+    item.tags.length ? part('Tags', null, wordList(item.tags, tagOrigin)) : null,
     text('Description', origin('description'), item.description),
     item.trigger_words.length ? part('Trigger words', origin('trigger_words'), wordList(item.trigger_words)) : null,
     ...prompts.map(([title, words]) => text(title, origin('prompts'), words)),
@@ -165,7 +170,8 @@ function part(title, remark, ...children) {
 }
 
 const text = (title, remark, words) => (words ? part(title, remark, h('p', { class: 'text', dir: 'auto' }, words)) : null)
-const wordList = (words) => h('ul', { class: 'tags' }, words.map((word) => h('li', { title: word }, said(word))))
+const wordList = (words, origin = () => null) => h('ul', { class: 'tags' },
+  words.map((word) => h('li', { title: [word, origin(word)].filter(Boolean).join(', ') }, said(word))))
 
 // What sidecars say --------------------------------------------------------------------------------------
 

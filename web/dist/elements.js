@@ -67,7 +67,7 @@ export async function guarded(work) {
   } catch (error) {
     if (error instanceof Away) return
     if (!(error instanceof Refused)) throw error
-    if (error.status !== 401) toast('bad', error.message)
+    if (error.status !== 401 && !error.isTold) toast('bad', error.message)
   }
 }
 

@@ -278,9 +278,43 @@ function showProgress(element, progress) {
 
 // The library --------------------------------------------------------------------------------------------
 
-const asked = () => ({ q: $('query').value.trim(), type: $('type').value, sort: $('sort').value })
+// Without an order the daemon gives the best matches first where there are words to match.
+function asked() {
+  const q = $('query').value.trim()
+  return { q, type: $('type').value, sort: $('sort').value || (q ? null : '-added') }
+}
 
-const library = paged(60, 120, (page) => api.models({ ...asked(), ...page }), (list) => {
+let found = null // how many models the query finds; null without one
+
+/** Ask for models. What cannot be read as a query is said beneath the field, and the list stays as it is. */
+async function search(page) {
+  const query = asked()
+  try {
+    const answer = await api.models({ ...query, ...(query.q ? { facets: 0 } : {}), ...page })
+    found = answer.total ?? null
+    showSlip(null)
+    return answer
+  } catch (error) {
+    error.isTold = error instanceof Refused && error.at !== undefined
+    if (error.isTold) showSlip(error.message)
+    throw error
+  }
+}
+
+function showSlip(why) {
+  const slip = $('slip')
+  slip.hidden = why === null
+  if (why !== null && slip.textContent !== sentence(why)) slip.textContent = sentence(why)
+  $('query').setAttribute('aria-invalid', String(why !== null))
+}
+
+function showCount() {
+  const all = whole.format(status?.counts.models ?? 0)
+  $('library-count').textContent = found === null ? all : `${whole.format(found)} of ${all}`
+}
+
+const library = paged(60, 120, search, (list) => {
+  showCount()
   reconcile($('library-list'), list.items, (item) => item.sha256, makeModel, updateModel)
   $('library-more').hidden = !list.next
   showNothing($('library-list'), list.items.length ? null : nothingFound())
@@ -296,7 +330,7 @@ function nothingFound() {
   }
   return [
     h('strong', {}, 'Nothing found'),
-    h('span', {}, 'No model', q ? [' holds ', h('q', {}, said(q))] : null, type ? [' in ', said(type)] : null, '.'),
+    h('span', {}, 'No model', q ? [' is like ', h('q', {}, said(q))] : null, type ? [' in ', said(type)] : null, '.'),
     h('button', { type: 'button', class: 'quiet', onclick: clearSearch }, 'Show all'),
   ]
 }
@@ -410,7 +444,7 @@ function showStatus() {
   showWarnings(status.warnings)
   showArriving(status.waiting)
   $('pending-count').textContent = whole.format(status.counts.pending)
-  $('library-count').textContent = whole.format(status.counts.models)
+  showCount()
   $('library-tools').hidden = status.counts.models === 0
   document.title = status.counts.pending ? `(${whole.format(status.counts.pending)}) Hikaze` : 'Hikaze'
   showPendingHead()
