@@ -3,12 +3,9 @@
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
 import pytest
 from hikaze.events.catalog import Changes, Event, ModelEdited, ModelImported, ModelProvided, Provided, Sidecar, Texts
 from hikaze.events.log import EventLog
-from hikaze.projections import library
-from hikaze.projections.library import Query
 from hikaze.projections.runner import Views
 from hikaze.projections.searching import SHORT
 from hikaze.projections.text import fold
@@ -16,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ..conftest import write_history
+from .searched import searched
 
 FILLING = "lorem ipsum " * (SHORT // 10)
 
 
 def found(db: Any, *words: str) -> list[str]:
     """Give the models that hold all words."""
-    return [msgspec.json.decode(item)["sha256"] for item in library.page(db, Query(words=words), limit=100).items]
+    return [card["sha256"] for card in searched(db, *words)]
 
 
 @pytest.mark.parametrize("filling", ["", FILLING])
