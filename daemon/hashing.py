@@ -1,4 +1,4 @@
-"""The SHA-256 of a file, as fast as core or disk allow, and only of a file that held still meanwhile.
+"""The hashes of a file, as fast as core or disk allow, and only of a file that held still meanwhile.
 
 ReadingStopped
 ├── Cancelled     someone asked to stop
@@ -7,7 +7,6 @@ ReadingStopped
 """
 
 import ctypes
-import hashlib
 import os
 import stat
 import sys
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from io import FileIO
 
 from ..events.pathtext import shown, to_text
+from .digests import BLOCKS_KEPT, Digests
 from .filetime import mtime_ns
 
 # With a thread that reads ahead, blocks of 1 and 2 MiB hash at 0.96 to 0.98 of `openssl speed`, 512 KiB at
@@ -52,13 +52,24 @@ class NotRegular(ReadingStopped):
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """A content's SHA-256 (lower-case hex), and the file it was read from (size in bytes, mtime in ns)."""
+    """A content's SHA-256 (lower-case hex), and the file it was read from (size in bytes, mtime in ns).
+
+    `autov1` is None where the file is too short for it, `autov3` where it is no safetensors file.
+    """
 
     sha256: str
     size: int
     mtime_ns: int
     dev: int
     ino: int
+    autov1: str | None = None
+    autov3: str | None = None
+
+    @property
+    def further(self) -> dict[str, str]:
+        """The hashes beside the SHA-256, by kind, as `ModelHashed` tells them."""
+        found = {"autov1": self.autov1, "autov3": self.autov3}
+        return {kind: hash_ for kind, hash_ in found.items() if hash_ is not None}
 
 
 def unheard(_done: int) -> None:
@@ -79,14 +90,24 @@ def hash_file(
     Raises `FileChanged` when the file did not hold still, `Cancelled` within one block of `stop` being set,
     `NotRegular`, and what the system says (`OSError`) when the file cannot be opened or read.
     """
-    digest = hashlib.sha256()
     with open_regular(path) as source:
         status = os.fstat(source.fileno())
-        reading = read_steadily(source, status, progress=progress, stop=stop, read_ahead=read_ahead)
-        with closing(reading) as blocks:
+        side_by_side = read_ahead and (os.cpu_count() or 1) > 1
+        digests = Digests(status.st_size, side_by_side=side_by_side)
+        keep = BLOCKS_KEPT if side_by_side else 1
+        reading = read_steadily(source, status, progress=progress, stop=stop, read_ahead=read_ahead, keep=keep)
+        with closing(reading) as blocks, closing(digests):
             for block in blocks:
-                digest.update(block)
-    return Hashed(digest.hexdigest(), status.st_size, mtime_ns(status), status.st_dev, status.st_ino)
+                digests.take(block)
+    return Hashed(
+        digests.sha256.hexdigest(),
+        status.st_size,
+        mtime_ns(status),
+        status.st_dev,
+        status.st_ino,
+        digests.autov1,
+        digests.autov3,
+    )
 
 
 def open_regular(path: str) -> FileIO:
@@ -111,8 +132,11 @@ def read_steadily(
     progress: Callable[[int], None] = unheard,
     stop: threading.Event | None = None,
     read_ahead: bool = True,
+    keep: int = 1,
 ) -> Generator[memoryview]:
     """Give a file's bytes in blocks, each valid until the next is asked for; close it if you leave early.
+
+    With `keep` above 1, for which it must read ahead, each is valid until that many more were asked for.
 
     `before` is the file's fstat. Only when it ends without an exception was what it gave the content of that
     very file, at its path, all the time. It leaves the page cache as it was, as far as the system lets it.
@@ -120,8 +144,8 @@ def read_steadily(
     """
     done = checked = 0
     told = time.monotonic()
-    read = _read_ahead if read_ahead else _read_in_turn
-    with closing(read(source, before.st_size)) as blocks:
+    size = before.st_size
+    with closing(_read_ahead(source, size, keep) if read_ahead else _read_in_turn(source, size)) as blocks:
         for block in blocks:
             if stop is not None and stop.is_set():
                 raise Cancelled(f"Reading {named(source.name)} was cancelled: start it again when you want to.")
@@ -182,13 +206,16 @@ def _changed(path: str) -> FileChanged:
     )
 
 
-def _read_ahead(source: FileIO, size: int) -> Generator[memoryview]:
+def _read_ahead(source: FileIO, size: int, keep: int) -> Generator[memoryview]:
     """Give `size` bytes, or fewer if the file ends before, in blocks that a thread reads ahead of their use.
+
+    A block is valid until `keep` more were asked for.
 
     Never by mmap: a file that is truncated under a mapping kills the process (SIGBUS).
     """
     cache = _CacheBehind(source.fileno(), size)
-    buffers = [memoryview(bytearray(min(_BLOCK, max(size, 1)))) for _ in range(_BLOCKS_AHEAD)]
+    buffers = [memoryview(bytearray(min(_BLOCK, max(size, 1)))) for _ in range(_BLOCKS_AHEAD + keep - 1)]
+    used: deque[memoryview] = deque()
     reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hikaze-read-ahead")
     done = 0
     try:
@@ -200,7 +227,10 @@ def _read_ahead(source: FileIO, size: int) -> Generator[memoryview]:
                 return
             yield buffer[:count]
             done += count
-            ahead.append((buffer, reader.submit(source.readinto, buffer)))
+            used.append(buffer)
+            if len(used) == keep:
+                free = used.popleft()
+                ahead.append((free, reader.submit(source.readinto, free)))
             if cache.is_behind(done):
                 reader.submit(cache.leave_behind, done)
     finally:

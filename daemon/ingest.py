@@ -26,7 +26,8 @@ from ..projections.models import Location
 from ..projections.pending import Pending
 from . import hashing, place, trash
 from .busy import Busy
-from .content.header import read_header, summary
+from .content.header import read
+from .content.reading import header_dict
 from .hashing import FileChanged, NotRegular, ReadingStopped
 from .imagestore import ImageStore
 from .importplan import (
@@ -83,6 +84,8 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
     subject: Pending | None = None
     sha256: str = ""
+    further: dict[str, str] = field(default_factory=dict[str, str])
+    """Hashes of the content beside its SHA-256, by kind; none for an import that is taken up again."""
     plan: ImportPlanned | None = None
     resumed: bool = False
     done: bool = False
@@ -155,7 +158,7 @@ async def hash_content(tools: Tools, job: Job) -> None:
         else:
             if (hashed.size, hashed.mtime_ns) != (found.size, found.mtime_ns):
                 raise Failed("the file has changed since it was found; try again in a moment")
-            job.sha256 = hashed.sha256
+            job.sha256, job.further = hashed.sha256, hashed.further
             await job.held.enter_async_context(tools.busy.alone_with(job.sha256))
             return
 
@@ -180,7 +183,7 @@ async def plan(tools: Tools, job: Job) -> None:
         status = "merged"  # of a queue: one more file of known content in its place asks nothing of anybody
     if status is None:
         raise Conflict(job.sha256)
-    header = await asyncio.to_thread(_header_of, to_path(found.path))
+    header = await asyncio.to_thread(_header_of, to_path(found.path), job.type or found.type)
     planned = ImportPlanned(job.op, job.pending, job.sha256, status, found.file(), header)
     if goes_to_trash(status, in_place=found.in_place, lies_elsewhere=elsewhere):
         entry = await asyncio.to_thread(_trash_entry, every(db), tools.data, planned)
@@ -254,7 +257,7 @@ async def complete(tools: Tools, job: Job) -> None:
     while True:
         await tools.library.caught_up()
         await _promote(tools, job)
-        done = Done(job.planned, job.type, job.picture_at, job.picture, job.sequence, job.placed)
+        done = Done(job.planned, job.type, job.picture_at, job.picture, job.sequence, job.placed, job.further)
         try:
             await _decide(tools, job, lambda db, done=done: Decision(facts_of(db, done)))
         except PictureChanged:
@@ -406,9 +409,9 @@ def _must_be_unchanged(path: str, found: Pending, root: Root | None) -> None:
         raise Failed("the file has changed since it was found; try again once it has come to rest")
 
 
-def _header_of(path: str) -> dict[str, Any]:
+def _header_of(path: str, type_: str | None) -> dict[str, Any]:
     try:
-        return dict(summary(read_header(path)))
+        return header_dict(*read(path), type_)
     except OSError as error:
         raise Failed(f"the file could not be read ({error.strerror}); make it readable and try again") from error
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hikaze.daemon.digests import autov1_of, tail_of
 from hikaze.daemon.hashing import (
     Cancelled,
     FileChanged,
@@ -35,9 +36,56 @@ def test_sha256_of_any_size(tmp_path: Path, size: int, read_ahead: bool):
     path = written(tmp_path / "a.safetensors", content[:size])
     status = os.stat(path)
 
+    autov1 = hashlib.sha256(content[MIB:size][: 64 << 10]).hexdigest()[:8] if size > MIB else None
     assert hash_file(path, read_ahead=read_ahead) == Hashed(
-        hashlib.sha256(content[:size]).hexdigest(), size, status.st_mtime_ns, status.st_dev, status.st_ino
+        hashlib.sha256(content[:size]).hexdigest(), size, status.st_mtime_ns, status.st_dev, status.st_ino, autov1
     )
+
+
+def safetensors_of(header: bytes, tensors: bytes) -> bytes:
+    """Give a safetensors file with this header and these bytes behind it."""
+    return len(header).to_bytes(8, "little") + header + tensors
+
+
+@pytest.mark.parametrize("read_ahead", [True, False])
+@pytest.mark.parametrize("header", [2, 4_000, MIB, 2 * MIB - 8, 2 * MIB, 5 * MIB])
+@pytest.mark.parametrize("tensors", [1, MIB, 7 * MIB + 3])
+def test_autov1_and_autov3(tmp_path: Path, header: int, tensors: int, read_ahead: bool):
+    """They come with the SHA-256: that of 64 KiB from 1 MiB on, and that of all behind a safetensors header."""
+    behind = os.urandom(1021) * (tensors // 1021 + 1)
+    content = safetensors_of(b"{}".ljust(header), behind[:tensors])
+    path = written(tmp_path / "any.name", content)
+
+    found = hash_file(path, read_ahead=read_ahead)
+
+    autov1 = {"autov1": hashlib.sha256(content[MIB : MIB + (64 << 10)]).hexdigest()[:8]} if len(content) > MIB else {}
+    assert found.sha256 == hashlib.sha256(content).hexdigest()
+    assert found.further == {"autov3": hashlib.sha256(behind[:tensors]).hexdigest(), **autov1}
+    with open(path, "rb") as file:
+        assert autov1_of(file) == autov1.get("autov1")
+        assert tail_of(file) == hashlib.sha256(behind[:tensors][-(64 << 10) :]).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        safetensors_of(b"{}", b""),
+        safetensors_of(b"[]", b"tensors"),
+        safetensors_of(b"{}", b"tensors")[1:],
+        (100).to_bytes(8, "little") + b'{"a": "header that ends too early"}',
+        (100_000_001).to_bytes(8, "little") + b"{}".ljust(100),
+        b"GGUF" + bytes(100),
+        b"PK\x03\x04" + bytes(100),
+    ],
+)
+def test_no_autov3_of_anything_else(tmp_path: Path, content: bytes):
+    """What does not begin as a safetensors file does, or has nothing behind its header, has no AutoV3."""
+    path = written(tmp_path / "a.safetensors", content)
+    assert hash_file(path).further == {}
+    with open(path, "rb") as file:
+        assert tail_of(file) is None
 
 
 @given(st.binary(max_size=4096))
