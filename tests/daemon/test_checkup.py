@@ -47,9 +47,10 @@ def found(data: Path) -> list[tuple[str, str]]:
 
 
 def sql(path: Path, *statements: str) -> None:
-    """Do to a database what no program of ours would; the triggers that keep it from happening are gone then."""
+    """Do to a database what no program of ours would; the triggers of the log that refuse it are gone then."""
     with sqlite3.connect(path) as db:
-        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        guard = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%RAISE(%'"
+        for (name,) in db.execute(guard).fetchall():
             db.execute(f'DROP TRIGGER "{name}"')
         for statement in statements:
             db.execute(statement)

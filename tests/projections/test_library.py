@@ -27,7 +27,10 @@ from hikaze.events.catalog import (
     Texts,
 )
 from hikaze.projections import library
+from hikaze.projections.finding_orders import FEW
 from hikaze.projections.library import Query
+
+from .searched import searched
 
 ROOTS: list[Event] = [RootAdded(1, "/m", "model", "loras"), RootCameOnline(1, 1, 1), RootAdded(2, "/n", "model", "vae")]
 TAGS: list[Event] = [TagCreated(1, "Ink"), TagCreated(2, "photo"), TagCreated(3, "Straße")]
@@ -75,6 +78,8 @@ def test_a_model_whole(replay) -> None:
         "origins": {"description": "user", "community_links": "none", "prompts": "user", "trigger_words": "user"},
         "hash_state": "confirmed",
         "denied": [],
+        "tag_origins": {"Ink": "user", "photo": "user"},
+        "earlier_names": [],
         "locations": [
             {"path": "/m/x.pt", "root": 1, "name_valid": True, "state": "present", "claimed": False},
             {"path": "/n/x.pt", "root": 2, "name_valid": True, "state": "offline", "claimed": False},
@@ -151,22 +156,32 @@ def db(replay) -> apsw.Connection:
         (Query(not_tags=("ink",)), ["c3"]),
         (Query(not_tags=("nothing",)), ["c3", "b2", "a1"]),
         (Query(tags=("ink",), not_tags=("photo",)), ["b2"]),
-        (Query(words=("CAFE",)), ["b2"]),
-        (Query(words=("brush",)), ["a1"]),
-        (Query(words=("old name",)), ["c3"]),
-        (Query(words=("photo",)), ["a1"]),
-        (Query(words=("ink", "wash")), ["a1"]),
-        (Query(words=("0%",)), ["b2"]),
-        (Query(words=("e_j",)), ["c3"]),
-        (Query(words=("e%j",)), []),
-        (Query(words=("'; --",)), []),
     ],
 )
 def test_who_is_found(db: apsw.Connection, query: Query, found: list[str]) -> None:
-    """A page holds the models of a type with all the tags, none of the others, and all the words, in order."""
+    """A page holds the models of a type with all the tags and none of the others, in order."""
     page = library.page(db, query, limit=9)
 
     assert ([msgspec.json.decode(item)["sha256"] for item in page.items], page.next) == (found, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("CAFE",), ["b2"]),
+        (("brush",), ["a1"]),
+        (("old name",), ["c3"]),
+        (("photo",), ["a1"]),
+        (("ink", "wash"), ["a1"]),
+        (("0%",), ["b2"]),
+        (("e_j",), ["c3"]),
+        (("e%j",), []),
+        (("'; --",), []),
+    ],
+)
+def test_who_holds_words(db: apsw.Connection, words: tuple[str, ...], found: list[str]) -> None:
+    """A search finds the models that hold all words, wherever they stand and whatever they are made of."""
+    assert [card["sha256"] for card in searched(db, *words)] == found
 
 
 @pytest.mark.parametrize("carriers", [3, 60, 400])
@@ -237,21 +252,18 @@ def test_types_and_counts(db: apsw.Connection) -> None:
 
 def test_a_word_is_found_however_common(replay) -> None:
     """A word on more models than are sorted, and one on few, both lead to all their models, in order."""
-    names = [f"common {number:05d}" for number in range(library.FEW + 10)] + ["rare"]
+    names = [f"common {number:05d}" for number in range(FEW + 10)] + ["rare"]
     db = replay([ModelImported(f"{number:06d}", name, "loras", 1) for number, name in enumerate(names)])
 
-    common = library.page(db, Query(words=("common",), order="-name"), limit=3)
-    rare = library.page(db, Query(words=("RARE",)), limit=3)
+    common = searched(db, "common", order="-name", limit=3)
+    rare = searched(db, "RARE", limit=3)
 
-    assert [msgspec.json.decode(card)["name"] for card in common.items] == names[-2:-5:-1]
-    assert common.next is not None
-    assert [msgspec.json.decode(card)["name"] for card in rare.items] == ["rare"]
+    assert [card["name"] for card in common] == names[-2:-5:-1]
+    assert [card["name"] for card in rare] == ["rare"]
 
 
 def test_the_start_of_a_hash_finds_its_model(replay) -> None:
     """Six or more digits from the start of a hash are a word that its model holds."""
     db = replay([ModelImported("abcdef0123", "x", "loras", 1), ModelImported("0123abcdef", "y", "loras", 1)])
 
-    found = library.page(db, Query(words=("abcdef",)), limit=5)
-
-    assert [msgspec.json.decode(card)["name"] for card in found.items] == ["x"]
+    assert [card["name"] for card in searched(db, "abcdef")] == ["x"]
