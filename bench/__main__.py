@@ -10,7 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from . import appending, changing, hashing, killing, looking, migrating, paging, pictures, rebuilding, resting, storming
+from . import (
+    appending,
+    changing,
+    hashing,
+    killing,
+    looking,
+    migrating,
+    paging,
+    pictures,
+    rebuilding,
+    resting,
+    searching,
+    storming,
+)
 from .desk import Desk
 from .measure import Row
 
@@ -23,6 +36,7 @@ BENCHES: Mapping[str, Callable[[Desk], Iterator[Row]]] = {
     "rebuild": rebuilding.rows,
     "scan": looking.rows,
     "pages": paging.rows,
+    "search": searching.rows,
     "rest": resting.rows,
     "migrate": migrating.rows,
     # The last two change the large library.

@@ -4,25 +4,23 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from statistics import median
 from urllib.parse import urlencode
 
 import apsw
 from hikaze.projections.library import Query, page
 from hikaze.projections.runner import reader
 
-from .daemon import Client, Daemon
+from .daemon import Daemon
 from .desk import Desk
-from .library import COMMON_TAG, RARE_TAG, some_words
-from .measure import Row, below, quantile, seconds, side_by_side, timed
+from .library import COMMON_TAG, RARE_TAG
+from .measure import Row, below, seconds, side_by_side
 
 TIMES = 50
-SEARCHES = 100
 LIMIT = 100
 
 
 def rows(desk: Desk) -> Iterator[Row]:
-    """First page, pages of a common and a rare tag, and searches for words."""
+    """First page, and pages of a common and a rare tag."""
     library = desk.large
     library.build()
     asked = {
@@ -30,17 +28,14 @@ def rows(desk: Desk) -> Iterator[Row]:
         "with a common tag": Query(order="-added", tags=(f"tag {COMMON_TAG}",)),
         "with a rare tag": Query(order="-added", tags=(f"tag {RARE_TAG}",)),
     }
-    words = some_words(SEARCHES)
     desk.tell("pages: in SQL")
     with closing(reader(library.views)) as db:
         floor, *ours = side_by_side(
             TIMES, partial(_by_rowid, db), *(partial(page, db, query, limit=LIMIT) for query in asked.values())
         )
-        searches = [timed(lambda word=word: page(db, Query(words=(word,)), limit=LIMIT)) for word in words]
     what = f"page of {LIMIT} of {library.models:,}"
     for name, took in zip(asked, ours, strict=True):
         yield Row(f"{what}, {name}, SQL", "SELECT 100 rows by rowid", floor, took, seconds, below(1e-3, seconds))
-    yield Row(f"page of {LIMIT}, a random word, SQL, p99", "the same", floor, quantile(searches, 0.99), seconds)
 
     desk.tell("pages: at the socket of the real daemon")
     with Daemon(library) as daemon, daemon.client() as client:
@@ -48,18 +43,8 @@ def rows(desk: Desk) -> Iterator[Row]:
         floor, *ours = side_by_side(
             TIMES, lambda: client.get("/"), *(partial(client.get, _target(query)) for query in asked.values())
         )
-        searches = [timed(lambda word=word: _ask(client, word)) for word in words]
     for name, took in zip(asked, ours, strict=True):
         yield Row(f"{what}, {name}, socket", "GET / there", floor, took, seconds, below(5e-3, seconds))
-    yield Row(
-        f"page of {LIMIT}, a random word, socket, p99",
-        "the same",
-        floor,
-        quantile(searches, 0.99),
-        seconds,
-        below(0.02, seconds),
-        f"median {seconds(median(searches))}",
-    )
 
 
 def _by_rowid(db: apsw.Connection) -> None:
@@ -70,7 +55,3 @@ def _by_rowid(db: apsw.Connection) -> None:
 
 def _target(query: Query) -> str:
     return f"/api/models?{urlencode([('sort', query.order), *(('tag', tag) for tag in query.tags)])}"
-
-
-def _ask(client: Client, word: str) -> None:
-    client.get(f"/api/models?{urlencode({'q': word})}")

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .commands.language import screen, with_query_kept
+
 HANDLERS = {
     "open": ("everyday", "open_page"),
     "stop": ("everyday", "stop"),
@@ -21,11 +23,13 @@ HANDLERS = {
     "scan": ("everyday", "scan"),
     "pending": ("everyday", "pending"),
     "import": ("importing", "import_models"),
-    "models": ("everyday", "models"),
+    "models": ("finding", "models"),
     "show": ("everyday", "show"),
     "tag": ("everyday", "tag"),
     "migrate": ("migrate", "migrate"),
     "export": ("export", "export"),
+    "duplicates": ("storage", "duplicates"),
+    "storage": ("storage", "storage"),
     "log": ("everyday", "log"),
     "rebuild": ("upkeep", "rebuild"),
     "check": ("upkeep", "check_library"),
@@ -39,7 +43,8 @@ HANDLERS = {
 
 STRATEGIES = ("merge", "override", "ignore", "delete")
 EXPORT_FORMATS = ("lora-manager", "civitai-info", "a1111", "stability-matrix", "swarm", "text")
-ORDERS = tuple(sign + name for name in ("name", "added", "size", "changed") for sign in ("", "-"))
+STORED_BY = ("root", "type", "tag", "age")
+ORDERS = ("best", *(sign + name for name in ("name", "added", "size", "changed") for sign in ("", "-")))
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -49,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says, and give the exit code."""
     _let_every_character_through()
     top = parser()
-    args = top.parse_args(argv)
+    args = top.parse_args(with_query_kept(sys.argv[1:] if argv is None else argv))
     _check_together(top, args)
     try:
         return _run(args) if args.command == "run" else _command(args)
@@ -132,6 +137,8 @@ def parser() -> argparse.ArgumentParser:
     _add_tag(commands)
     _add_migrate(commands)
     _add_export(commands)
+    _add_duplicates(commands)
+    _add_storage(commands)
     _add_log(commands)
     _add_alone(commands, "check", "look over log, read tables and pictures, beside a running daemon or without one")
     _add_alone(commands, "rebuild", "build the read tables anew from the log, while no daemon runs")
@@ -178,8 +185,12 @@ def _add_import(commands: "_Commands") -> None:
 
 
 def _add_models(commands: "_Commands") -> None:
-    command = _add_talking(commands, "models", "list the models that hold all words of a query")
-    command.add_argument("query", metavar="QUERY", nargs="*", type=_text, help="words in name, tags and texts")
+    command = _add_talking(commands, "models", "list the models that a query finds, or all")
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.epilog = screen()
+    command.add_argument(
+        "query", metavar="QUERY", nargs="*", type=_text, help="words and conditions, in one argument or in several"
+    )
     command.add_argument("--type", metavar="TYPE", type=_text, help="only models of this type")
     command.add_argument(
         "--tag", metavar="NAME", action="append", type=_text, help="only with this tag; repeat for more"
@@ -189,6 +200,7 @@ def _add_models(commands: "_Commands") -> None:
     command.add_argument(
         "--sort", metavar="ORDER", choices=ORDERS, help=f"{orders}; downwards with a minus: --sort=-added"
     )
+    command.add_argument("--facets", action="store_true", help="count the types and tags of what is found, too")
     _add_limit(command, "models")
 
 
@@ -226,6 +238,20 @@ def _add_export(commands: "_Commands") -> None:
     )
     command.add_argument("--pictures", action="store_true", help="write the cover, too, where no preview lies")
     command.add_argument("--dry-run", action="store_true", help="write nothing, and tell what would be written")
+
+
+def _add_duplicates(commands: "_Commands") -> None:
+    about = "list what lies on the disks more than once, and what it would give back; nothing is deleted"
+    command = _add_talking(commands, "duplicates", about)
+    command.add_argument(
+        "--kind", choices=("equal", "relatives"), help="only equal content, or only models with the same tensors"
+    )
+    _add_limit(command, "groups")
+
+
+def _add_storage(commands: "_Commands") -> None:
+    command = _add_talking(commands, "storage", "show what takes how much room")
+    command.add_argument("--by", choices=STORED_BY, help=f"only by one of {', '.join(STORED_BY)} (default: all)")
 
 
 def _add_log(commands: "_Commands") -> None:

@@ -40,6 +40,7 @@ from .migration.run import Migration
 from .notify import Notifier
 from .observer import Observer
 from .patience import Pool
+from .pictured import Pictured
 from .routes.system import page_files
 from .services import Services
 from .watch import Hint, Watcher
@@ -221,6 +222,7 @@ def _build(
         library=library,
         store=store,
         gallery=gallery,
+        pictured=Pictured(library),
         tools=tools,
         importer=importer,
         observer=observer,
@@ -230,6 +232,7 @@ def _build(
         codes=Codes(),
         may_connect=is_same_user,
         is_trusted=lambda request: is_trusted(request, known),
+        free_space=disks.free_space,
         page=page_files(),
         stopping=stopping,
         notes=list(plan.warnings),

@@ -14,6 +14,7 @@ from aiohttp import web
 from ..events.errors import LogError, NewerLog, WrongVersion
 from ..events.writer import KeyReused, Unwritable
 from ..projections.paging import BadCursor
+from ..projections.query import BadQuery
 from ..projections.runner import is_torn
 from .access import Policy, check, read_head, security_headers
 from .edits import NotFound, Refused, Stale
@@ -97,10 +98,10 @@ _STATUS_OF: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...
 )
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Give an error as a problem document (RFC 9457)."""
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> web.Response:
+    """Give an error as a problem document (RFC 9457), with more members where there is more to say."""
     title = TITLES.get(status, "Error")
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return web.Response(
         body=msgspec.json.encode(body), status=status, content_type=PROBLEM, headers=dict(headers or {})
     )
@@ -129,6 +130,8 @@ def as_problem(error: Exception) -> web.Response | None:
         }.get(error.status, error.reason)
         kept = {key: value for key, value in error.headers.items() if key == "Allow"}
         return problem(error.status, detail, kept)
+    if isinstance(error, BadQuery):
+        return problem(422, str(error), at=error.at)
     for kinds, status in _STATUS_OF:
         if isinstance(error, kinds):
             return problem(status, str(error), LATER if status == 503 else {})

@@ -28,7 +28,11 @@ from ..events.log import EventLog
 from ..events.record import Stored, now_ms
 from ..events.schema import ANSWERS_KEPT_MS
 from ..events.writer import Decide, Decision, Writer, Written
+from ..projections.finding import Best, Finder, Found, transaction
+from ..projections.library import Order
+from ..projections.parts import Part
 from ..projections.runner import Progress, Views, reader
+from ..projections.storage import storage
 from .inspection import Inspection
 
 NEWS_KEPT = 1_000  # events kept in memory for the live streams, each 1 to 10 KB; who is further behind reads the log
@@ -67,16 +71,19 @@ class Library:
         self._log.verify_tail()
         self.newer = self._log.unknown_kinds() if self._log.damage is None else []
         self._forget_answers()
-        self._views = Views(self._views_path, self._log, progress=progress)
+        self._finder = Finder()
+        self._views = Views(self._views_path, self._log, progress=progress, heard=self._finder.hear)
         for name in ("log.db", "views.db"):
             os.chmod(os.path.join(data, name), 0o600)
         self._generation, self._db = self._views.generation, reader(self._views_path)
         self._readers = threading.local()
         self._opened: list[apsw.Connection] = []
         self._pool = ThreadPoolExecutor(READERS, "hikaze-reader")
+        # One thread, since the finder answers one after the other: each thread keeps memory of its own.
+        self._finding = ThreadPoolExecutor(1, "hikaze-finder")
         self.news = News(self._log.head)
         self._writer = Writer(self._log, self._views, self._announce, has_room=self._has_room)
-        self._mending = False
+        self._mending = self._readying = False
         self._inspection = Inspection(self._log.reader, self._views_path, self._condemn, self.mend)
 
     def _forget_answers(self) -> None:
@@ -100,6 +107,7 @@ class Library:
         for connection in self._opened:
             connection.interrupt()  # nobody waits any more for what is still being searched
         self._pool.shutdown()
+        self._finding.shutdown(cancel_futures=True)
         for connection in self._opened:
             connection.close()
         self._views.close()
@@ -184,6 +192,46 @@ class Library:
     async def with_reader(self, query: Callable[..., Any], *args: Any) -> Any:
         """Run a query that may take long in a thread, on a connection of that thread: `query(db, *args)`."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._in_thread, query, args)
+
+    async def find(self, part: Part, *, order: Order | Best, limit: int, cursor: str | None, facets: int) -> Found:
+        """Give a page of the models that a query means, as they are after every write that was answered before.
+
+        With the counts of at most so many tags; 0 for none. Raises `BadCursor`.
+        """
+
+        def ask(db: apsw.Connection) -> Found:
+            return self._finder.page(
+                db, part, order=order, limit=limit, cursor=cursor, facets=facets, generation=self._readers.db[0]
+            )
+
+        found = await asyncio.get_running_loop().run_in_executor(self._finding, self._in_thread, ask, ())
+        if not self._readying and not self._finder.is_ready:
+            self._readying = True
+            self._make_more_ready()
+        return found
+
+    async def storage(self, at_ms: int) -> dict[str, Any]:
+        """Give what takes how much room at a time, in ms since 1970 UTC, after every write that was answered before."""
+
+        def ask(db: apsw.Connection) -> dict[str, Any]:
+            with transaction(db):
+                return storage(db, self._finder.stock(db, self._readers.db[0]), at_ms)
+
+        return await asyncio.get_running_loop().run_in_executor(self._finding, self._in_thread, ask, ())
+
+    def _make_more_ready(self) -> None:
+        """Go on with what makes searches quick, behind those that wait already."""
+        with contextlib.suppress(RuntimeError):  # we are closing
+            self._finding.submit(self._in_thread, self._make_ready, ())
+
+    def _make_ready(self, db: apsw.Connection) -> None:
+        try:
+            self._readying = self._finder.make_ready(db, self._readers.db[0])
+        except apsw.Error as error:
+            self._readying = False
+            log.warning("searches stay slow for now: %s", error)
+        if self._readying:
+            self._make_more_ready()
 
     def _in_thread(self, query: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         generation = self._views.generation

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import BaseTransport
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -17,6 +17,8 @@ from .instance import Secrets
 from .library import Library
 from .migration.run import Migration
 from .observer import Observer
+from .pictured import Pictured
+from .roots import Root
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Services:
     library: Library
     store: ImageStore
     gallery: Gallery
+    pictured: Pictured
     tools: Tools
     importer: Importer
     observer: Observer
@@ -37,6 +40,8 @@ class Services:
     codes: Codes
     may_connect: Callable[[BaseTransport | None], bool]
     is_trusted: Callable[[web.Request], bool]
+    free_space: Callable[[Sequence[Root]], Awaitable[Mapping[int, tuple[int, int]]]]
+    """Gives, by root, the free and all bytes of its disk; those are left out that it would not do to ask."""
     page: Mapping[str, bytes]
     stopping: asyncio.Event
     url: str = ""

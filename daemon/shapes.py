@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ..events.catalog import LegacyForm, Strategy
+from ..events.catalog import LegacyForm, Origin, Strategy
+from ..projections.references import LinkedBy
 from .export.formats import Format
 
 Name = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -100,12 +101,13 @@ class NoBody(Body, frozen=True):
 
 
 class Problem(msgspec.Struct):
-    """An error, as RFC 9457 has it; `detail` says what to do."""
+    """An error, as RFC 9457 has it; `detail` says what to do, `at` where in a query, in characters from 0."""
 
     type: str
     title: str
     status: int
     detail: str
+    at: int | UnsetType = UNSET
 
 
 class Written(msgspec.Struct):
@@ -119,6 +121,14 @@ class Prompts(msgspec.Struct):
 
     positive: str
     negative: str
+
+
+class OfferedPrompts(msgspec.Struct):
+    """The prompts that a picture was made with, offered as those of its model; `image` is the picture's base name."""
+
+    positive: str
+    negative: str
+    image: str
 
 
 State = Literal["present", "offline", "missing"]
@@ -177,16 +187,23 @@ class Provided(msgspec.Struct):
     problem: str
 
 
-WrittenBy = Literal["user", "provider", "none"]
+WrittenBy = Literal["user", "provider", "header", "none"]
 
 
 class Origins(msgspec.Struct):
-    """Whose each text is: somebody's who wrote or emptied it in Hikaze, that of sidecars, or nobody's."""
+    """Whose each text is: somebody's who wrote or emptied it in Hikaze, that of sidecars, the header's, or nobody's."""
 
     description: WrittenBy
     community_links: WrittenBy
     prompts: WrittenBy
     trigger_words: WrittenBy
+
+
+class EarlierName(msgspec.Struct):
+    """A name that a model had before: one that somebody gave it, or that of a file which held its content."""
+
+    kind: Literal["name", "file"]
+    name: str
 
 
 class Denied(msgspec.Struct):
@@ -199,8 +216,12 @@ class Denied(msgspec.Struct):
 class ModelWhole(ModelCard, kw_only=True):
     """A model with everything known of it.
 
-    `provided` are its sidecars, that which was read last first. `hash_state` is claimed where an earlier library alone
-    tells of the hash, and denied where other content lies at one of the paths it gave.
+    `provided` are its sidecars, that which was read last first. `tag_origins` tells by the name of each tag where it
+    comes from: a person, the header of the model file, or a sidecar (provider). `header` is what the file says of
+    itself: `metadata` as it stands there, `facts` as we read them, `told` what became tags and texts of it.
+    `offered_prompts` are those of its cover, else of the first picture that carries some; nobody wrote them to it.
+    `hash_state` is claimed where an earlier library alone tells of the hash, and denied where other content lies at
+    one of the paths it gave.
     """
 
     description: str
@@ -209,6 +230,9 @@ class ModelWhole(ModelCard, kw_only=True):
     trigger_words: list[str]
     provided: list[Provided]
     origins: Origins
+    tag_origins: dict[str, Origin]
+    earlier_names: list[EarlierName]
+    offered_prompts: OfferedPrompts | None
     hash_state: Literal["confirmed", "claimed", "denied"]
     denied: list[Denied]
     locations: list[Location]
@@ -252,7 +276,10 @@ class TensorShape(msgspec.Struct):
 
 
 class PendingWhole(PendingCard, kw_only=True):
-    """A pending model with everything known of it; `tensors` are read from the file, none where it is away."""
+    """A pending model with everything known of it; `tensors` are read from the file, none where it is away.
+
+    `tag_origins` and `header` are as those of a model, and `offered_prompts` are those of its picture.
+    """
 
     description: str
     community_links: str
@@ -260,6 +287,8 @@ class PendingWhole(PendingCard, kw_only=True):
     trigger_words: list[str]
     provided: list[Provided]
     origins: Origins
+    tag_origins: dict[str, Origin]
+    offered_prompts: OfferedPrompts | None
     header: dict[str, Any]
     tensors: list[TensorShape]
     version: int
@@ -270,6 +299,50 @@ class ModelPage(msgspec.Struct):
 
     items: list[ModelCard]
     next: str | None
+
+
+FoundBy = Literal["name", "tag", "trigger_words", "text", "file", "hash", "earlier_name", "earlier_file"]
+
+
+class FoundCard(ModelCard, kw_only=True):
+    """A model that a search found.
+
+    `found_by` is the best place where a word of the query was found, null where it asks for none; `earlier` is the
+    name that the model or its file had before, where that alone holds the word.
+    """
+
+    found_by: FoundBy | None = None
+    earlier: str | None = None
+
+
+class TagFacet(msgspec.Struct):
+    """How many of the models found have a tag."""
+
+    name: str
+    count: int
+
+
+class TypeFacet(msgspec.Struct):
+    """How many of the models found are of a type."""
+
+    type: str
+    count: int
+
+
+class Facets(msgspec.Struct):
+    """The tags and types of the models found, those of most models first."""
+
+    tags: list[TagFacet]
+    types: list[TypeFacet]
+
+
+class FoundPage(msgspec.Struct):
+    """A page of what a search found: `total` counts all of it, `facets` come with the first page."""
+
+    items: list[FoundCard]
+    next: str | None
+    total: int
+    facets: Facets | UnsetType = UNSET
 
 
 class AtPath(msgspec.Struct):
@@ -348,6 +421,57 @@ class ImageCount(msgspec.Struct):
     """How many pictures a model has."""
 
     count: int
+
+
+class ImageReference(msgspec.Struct, kw_only=True):
+    """A file that was used to make a picture, as the picture has it, and the model that is meant.
+
+    `kind` is a type as ComfyUI calls it. `hash` is often the beginning of one; `hash_kind` says which it is where the
+    picture's format tells: sha256, autov1, autov2, autov3, blake3, crc32, or tensors (SHA-256 of a file behind its
+    header). `sha256`, `model_name` and `linked_by` are the model's, its name now, and by what it is known: null where
+    none is known for sure. `candidates` counts the models that fit.
+    """
+
+    kind: str
+    name: str
+    hash: str | None
+    hash_kind: str | None
+    weight: float | None
+    sha256: str | None
+    linked_by: LinkedBy | None
+    model_name: str | None
+    candidates: int
+
+
+class ImageInfo(msgspec.Struct, kw_only=True):
+    """What a picture tells of how it was made; null where it does not.
+
+    `image` is the base name of a model's picture, or a pending model's id. `format`, `width` and `height` are those
+    of the original. `source` is the program whose form the texts have. `seed` may have 64 bits, more than JavaScript's
+    numbers keep; `seed_text` has the same digits. `size` is what the sampler made, as `[width, height]`. `model` is
+    the name of the main model as it is written. `texts` are the picture's texts as they are, without the EXIF and XMP
+    blocks. `problem` says why not all of them could be read.
+    """
+
+    image: str
+    format: str | None
+    width: int
+    height: int
+    source: str | None
+    prompts: Prompts
+    seed: int | None
+    seed_text: str | None
+    sampler: str | None
+    scheduler: str | None
+    steps: int | None
+    cfg: float | None
+    size: tuple[int, int] | None
+    denoise: float | None
+    clip_skip: int | None
+    model: str | None
+    references: list[ImageReference]
+    texts: dict[str, str]
+    problem: str | None
 
 
 class ImageWritten(msgspec.Struct):
@@ -455,6 +579,152 @@ class ExportCancelled(msgspec.Struct):
     """Whether there was an export to cancel."""
 
     cancelled: bool
+
+
+class Copy(msgspec.Struct, kw_only=True):
+    """A path where a model's content lies, or lay. Paths with one `file` number are one file: links, or one folder
+    seen through two roots.
+
+    `pending` is given where the file is that of a pending model. `claimed` as in a location.
+    """
+
+    path: str
+    root: int
+    name_valid: bool
+    state: State
+    claimed: bool
+    pending: int | None
+    file: int | None
+
+
+class Equal(msgspec.Struct, kw_only=True, tag_field="kind", tag="equal"):
+    """A model whose content lies in several files. `files` counts those that are here and were hashed; all of them but
+    one would give `gives_back` bytes back.
+    """
+
+    gives_back: int
+    sha256: str
+    name: str
+    type: str
+    size_bytes: int
+    files: int
+    locations: list[Copy]
+
+
+class Relative(msgspec.Struct, kw_only=True):
+    """A model that has all its tensors in common with others; without its files there were `gives_back` bytes more.
+
+    `origin` says who tells its AutoV3: it was `computed` from the bytes, or the `header` tells it, which may be a copy
+    of another's and gives nothing back.
+    """
+
+    sha256: str
+    name: str
+    type: str
+    size_bytes: int
+    gives_back: int
+    origin: Literal["computed", "header"]
+    files: int
+    locations: list[Copy]
+
+
+class Relatives(msgspec.Struct, kw_only=True, tag_field="kind", tag="relatives"):
+    """Models with the same tensors and other metadata; all of them but the one that takes most would give `gives_back`
+    bytes back.
+
+    `differs` names the metadata in which their headers differ; null where one of them was never read.
+    """
+
+    gives_back: int
+    autov3: str
+    differs: list[str] | None
+    models: list[Relative]
+
+
+class DuplicateTotal(msgspec.Struct):
+    """How many groups of a kind there are, and the bytes they would give back."""
+
+    groups: int
+    gives_back: int
+
+
+class DuplicateTotals(msgspec.Struct):
+    """The totals of both kinds; 0 of one that was not asked for. What both have in common is in both."""
+
+    equal: DuplicateTotal
+    relatives: DuplicateTotal
+
+
+class DuplicatePage(msgspec.Struct):
+    """A page of what lies on the disks more than once."""
+
+    items: list[Equal | Relatives]
+    next: str | None
+    totals: DuplicateTotals
+
+
+class Amount(msgspec.Struct, kw_only=True):
+    """How many models, and the bytes that their files take."""
+
+    models: int
+    bytes: int
+
+
+class StoredInAll(Amount, kw_only=True):
+    """All that is here; a file is counted once, however many names it has."""
+
+    files: int
+
+
+class StoredInRoot(Amount, kw_only=True):
+    """What lies, or lay when it was here, in a root; a file with names in two roots counts in both.
+
+    Pending models are counted apart. The free and whole bytes of its disk are null where it is not asked, because it
+    is away or may not answer.
+    """
+
+    root: int
+    path: str
+    kind: str
+    type: str | None
+    state: Literal["online", "offline"]
+    files: int
+    pending_files: int
+    pending_bytes: int
+    free_bytes: int | None
+    disk_bytes: int | None
+
+
+class StoredOfType(Amount, kw_only=True):
+    """What the models of a type take."""
+
+    type: str
+
+
+class StoredWithTag(Amount, kw_only=True):
+    """What the models with a tag take; a model with several tags counts for each."""
+
+    id: int
+    name: str
+
+
+class StoredOfAge(Amount, kw_only=True):
+    """What the models take that were added within `days`, and before those of the age before it."""
+
+    age: Literal["week", "month", "quarter", "year", "older"]
+    days: int | None
+
+
+class Storage(msgspec.Struct):
+    """What takes how much room. `types`, `tags` and `ages` count what is here; `offline` and `missing` what is not."""
+
+    total: StoredInAll
+    offline: Amount
+    missing: Amount
+    roots: list[StoredInRoot]
+    types: list[StoredOfType]
+    tags: list[StoredWithTag]
+    ages: list[StoredOfAge]
 
 
 class Scanned(msgspec.Struct):

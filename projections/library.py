@@ -1,7 +1,6 @@
 """Queries across the views: pages of models, one model whole, and the counts of everything."""
 
-import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from math import isqrt
 from typing import Any, Literal, get_args
 
@@ -10,11 +9,10 @@ import msgspec
 
 from ..events.catalog import Provided, Sidecar, Texts
 from ..events.pathtext import shown
-from . import models, tags
+from . import earlier, models, tags
 from .layers import Row, origins
 from .paging import Page, key_of, page_of
-from .searching import holds
-from .text import fold
+from .told import told_of
 
 Order = Literal["name", "-name", "added", "-added", "size", "-size", "changed", "-changed"]
 ORDERS: tuple[str, ...] = get_args(Order)
@@ -46,10 +44,9 @@ _BEST_LOCATION = f"""LEFT JOIN locations l ON l.rowid = (SELECT l.rowid FROM loc
 
 
 class Query(msgspec.Struct, frozen=True):
-    """Which models: of a type, with and without tags (by name, AND), holding all words, in an order."""
+    """Which models: of a type, with and without tags (by name, AND), in an order."""
 
     type: str | None = None
-    words: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     not_tags: tuple[str, ...] = ()
     order: Order = "name"
@@ -63,11 +60,12 @@ def page(db: apsw.Connection, query: Query, *, limit: int, cursor: str | None = 
     unwanted = [found for name in query.not_tags if (found := tags.find(db, name))]
     column, kind = _KEYS[query.order.lstrip("-")]
     down = query.order.startswith("-")
-    source, where = _tagged(db, query, [tag[0] for tag in wanted if tag], limit)
-    conditions, values = _conditions(query, [tag[0] for tag in unwanted])
-    where.extend(conditions)
-    if query.words:
-        source, where, values = _found_first(db, source, where, values)
+    source, where = _tagged(db, [tag[0] for tag in wanted if tag], limit)
+    where += [f"NOT {_CARRIES.format(tag[0])}" for tag in unwanted]
+    values: list[Any] = []
+    if query.type is not None:
+        where.append("m.type = ?")
+        values.append(query.type)
     if cursor:
         where.append(f"(m.{column}, m.sha256) {'<' if down else '>'} (?, ?)")
         values.extend(key_of(cursor, (kind, str)))
@@ -83,49 +81,11 @@ def page(db: apsw.Connection, query: Query, *, limit: int, cursor: str | None = 
     return page_of(rows, limit)
 
 
-FEW = 5_000
-"""Up to so many models that hold some words are looked up and sorted. A commoner word fills a page soon while the
-order's index is walked; a rarer one would make that walk read every model in an order they do not lie in."""
-
-
-def _found_first(
-    db: apsw.Connection, source: str, where: list[str], values: list[Any]
-) -> tuple[str, list[str], list[Any]]:
-    """Give the source, conditions and values for the models that hold the words: those themselves, if they are few."""
-    found = [
-        row[0]
-        for row in db.execute(f"SELECT m.rowid FROM {source} WHERE {' AND '.join(where)} LIMIT {FEW}", values)  # noqa: S608
-    ]
-    if len(found) == FEW:
-        return source, where, values
-    return "json_each(?) j CROSS JOIN models m ON m.rowid = j.value", [], [msgspec.json.encode(found).decode()]
-
-
-_HASH_START = re.compile("[0-9a-f]{6,64}")
-
-
-def _conditions(query: Query, unwanted: Sequence[int]) -> tuple[list[str], list[Any]]:
-    where = [f"NOT {_CARRIES.format(tag)}" for tag in unwanted]
-    values: list[Any] = []
-    if query.type is not None:
-        where.append("m.type = ?")
-        values.append(query.type)
-    for word in query.words:
-        by_hash = "m.sha256 GLOB ? || '*' OR " if _HASH_START.fullmatch(word) else ""
-        in_words, of_words = holds(word)
-        where.append(
-            f"({by_hash}{in_words} OR instr(m.file_words, ?) OR m.sha256 IN (SELECT w.model_hash FROM tags t"  # noqa: S608
-            " JOIN model_tags w ON w.tag_id = t.id WHERE instr(t.name_key, ?)))"
-        )
-        values.extend(([word] if by_hash else []) + [*of_words, fold(word), tags.tag_key(word)])
-    return where, values
-
-
 _CARRIES = "EXISTS (SELECT 1 FROM model_tags w WHERE w.model_hash = m.sha256 AND w.tag_id = {})"
 _IS_AMONG = "+m.sha256 IN (SELECT w.model_hash FROM model_tags w WHERE w.tag_id = {})"
 
 
-def _tagged(db: apsw.Connection, query: Query, wanted: Sequence[int], limit: int) -> tuple[str, list[str]]:
+def _tagged(db: apsw.Connection, wanted: Sequence[int], limit: int) -> tuple[str, list[str]]:
     """Give where to find the models with all of some tags, and what to ask of them.
 
     To walk the index of the order until a page is full takes `limit` * models / (models with the tag) steps; to
@@ -139,7 +99,7 @@ def _tagged(db: apsw.Connection, query: Query, wanted: Sequence[int], limit: int
     even = isqrt(limit * (db.execute("SELECT max(rowid) FROM models").get or 0)) + 1
     (count, rarest), *others = sorted((_count_up_to(db, tag, even), tag) for tag in wanted)
     where = [_CARRIES.format(tag) for _, tag in others]
-    if count < (even if others or query.words else even // 4):
+    if count < (even if others else even // 4):
         begin = f"(SELECT model_hash FROM model_tags WHERE tag_id = {rarest}) h"  # noqa: S608
         return f"{begin} CROSS JOIN models m ON m.sha256 = h.model_hash", where
     return "models m", [(_IS_AMONG if count < even else _CARRIES).format(rarest), *where]
@@ -147,6 +107,15 @@ def _tagged(db: apsw.Connection, query: Query, wanted: Sequence[int], limit: int
 
 def _count_up_to(db: apsw.Connection, tag: int, most: int) -> int:
     return db.execute("SELECT count(*) FROM (SELECT 1 FROM model_tags WHERE tag_id = ? LIMIT ?)", (tag, most)).get
+
+
+def cards(db: apsw.Connection, models: Sequence[int]) -> list[str]:
+    """Give models as a page shows them, in their order, by their rowids: each a JSON object."""
+    found = db.execute(
+        f"SELECT {_CARD} FROM json_each(?) j CROSS JOIN models m ON m.rowid = j.value {_BEST_LOCATION} ORDER BY j.key",  # noqa: S608
+        (msgspec.json.encode(models).decode(),),
+    )
+    return [card for (card,) in found]
 
 
 def card(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
@@ -174,24 +143,26 @@ def _whole(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
         f" ORDER BY {_STATE}, l.found_at, l.path",
         (sha256,),
     )
-    denied = models.denied_of(db, sha256)
+    denied, header = models.denied_of(db, sha256), msgspec.json.decode(row[2])
     return (
         msgspec.json.decode(row[0])
         | msgspec.json.decode(row[1])
-        | layered(known.own, known.given, models.provided(db, sha256))
+        | layered(known.own, known.given, models.provided(db, sha256), header)
         | {
+            "tag_origins": tags.named_origins_of_model(db, sha256),
+            "earlier_names": [{"kind": one.kind, "name": one.shown} for one in earlier.of_model(db, sha256)],
             "hash_state": ("denied" if denied else "claimed") if known.claimed else "confirmed",
             "denied": [{"path": shown(one.path), "sha256": one.actual} for one in denied],
             "locations": [msgspec.json.decode(line[0]) for line in locations],
-            "header": msgspec.json.decode(row[2]),
+            "header": header,
             "version": known.version,
         }
     )
 
 
-def layered(own: Texts, given: Set[str], rows: Sequence[Row]) -> dict[str, Any]:
+def layered(own: Texts, given: Set[str], rows: Sequence[Row], header: Mapping[str, Any]) -> dict[str, Any]:
     """Give what each sidecar says, that which was read last first, and whose each text is."""
-    return {"provided": [_told(*row) for row in rows], "origins": origins(own, given, rows)}
+    return {"provided": [_told(*row) for row in rows], "origins": origins(own, given, rows, told_of(header))}
 
 
 def _told(sidecar: Sidecar, said: Provided) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from ..events.errors import DamagedLog, NewerLog
 from ..events.log import EventLog
 from ..events.reader import LogReader
 from ..events.record import Stored
-from . import images, imports, migrations, models, pending, roots, tags
+from . import hashes, images, imports, migrations, models, pending, roots, searching, tags
 from .tables import Tables, rows
+from .touched import Touched, touched_by
 
 CHUNK = 2_000  # events between two looks at the clock of whoever watches a rebuild
 REBUILD_CACHE = 32_000  # KiB; 256,000 is a tenth faster at 100,000 models, and the process keeps that memory
@@ -31,6 +32,8 @@ REBUILD_CACHE = 32_000  # KiB; 256,000 is a tenth faster at 100,000 models, and 
 Apply = Callable[[Tables, Stored], None]
 Progress = Callable[[int, int], None]
 """Called with (events done, events in all)."""
+Heard = Callable[[Touched], None]
+"""Called, in the thread that writes, with what was touched by events whose rows are committed."""
 
 
 class View(Protocol):
@@ -52,8 +55,10 @@ def view_name(view: View) -> str:
 
 
 VIEWS: tuple[View, ...] = tuple(
-    cast("View", module) for module in (roots, tags, models, images, pending, imports, migrations)
+    cast("View", module) for module in (roots, tags, models, images, pending, imports, migrations, hashes, searching)
 )
+
+_SEARCHING = cast("View", searching)
 
 _POSITIONS = """CREATE TABLE view_positions (
     view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -74,6 +79,7 @@ class Views:
         *,
         views: Sequence[View] = VIEWS,
         progress: Progress = lambda _done, _all: None,
+        heard: Heard = lambda _touched: None,
     ) -> None:
         """Open the views of a log at `path` (":memory:" to keep nothing), building them where they are out of date."""
         self.path = path
@@ -82,6 +88,7 @@ class Views:
         self._log = log
         self._views = tuple(views)
         self._progress = progress
+        self._heard, self._touched = heard, Touched()
         if path != ":memory:":
             _remove(path + ".new")
             if not self._is_current():  # checked by seal and versions, and by log, position and checksum there
@@ -129,7 +136,15 @@ class Views:
 
     def apply(self, events: Iterable[Stored]) -> None:
         """Bring events, in order, into the read tables."""
+        events = list(events)
+        touched = self._touched_by(events)
         self._at = self._in.take(events) or self._at
+        if touched.worded:
+            searching.follow(self.db, touched.worded)
+        self._touched.add(touched)
+
+    def _touched_by(self, events: Sequence[Stored]) -> Touched:
+        return touched_by(self.db, events) if _SEARCHING in self._views else Touched()
 
     def commit(self) -> None:
         """Commit the rows together with the position they stand at."""
@@ -137,13 +152,16 @@ class Views:
             _save_position(self.db, self._at, self._log.own_reader())
         self.db.execute("COMMIT")
         self._position = self._at
+        touched, self._touched = self._touched, Touched()
+        if touched:
+            self._heard(touched)
 
     def rollback(self) -> None:
         """Forget what was applied since `begin`."""
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
         self._in.forget()
-        self._at = self._position
+        self._at, self._touched = self._position, Touched()
 
     def catch_up(self) -> None:
         """Bring the rows to the end of the log (or to its first event that only a newer program understands)."""
@@ -222,6 +240,9 @@ class Views:
             self._progress(position, head)
         _save_position(db, position, reader)
         db.execute("COMMIT")
+        if _SEARCHING in self._views:
+            with db:
+                searching.fill(db)
 
     def _create(self, db: apsw.Connection) -> None:
         with db:

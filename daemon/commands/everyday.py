@@ -14,7 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from ...events.pathtext import shown, to_text
-from ...projections.text import tag_key
+from ...projections.parts import Word, text_of
+from ...projections.query import MOST_CHARACTERS
+from ...projections.text import fold, tag_key
 from ..config import ConfigError
 from ..instance import InstanceError
 from ..process import end
@@ -279,36 +281,6 @@ def _note_on(pending: Mapping[str, Any]) -> str:
     return ", ".join(notes)
 
 
-def models(desk: Desk) -> int:
-    """List the models that hold all words of a query."""
-    args = desk.args
-    query = [("type", args.type), ("q", " ".join(args.query)), ("sort", args.sort)]
-    query = [(name, value) for name, value in query if value]
-    query += [("tag", name) for name in args.tag or ()] + [("not_tag", name) for name in args.not_tag or ()]
-    if desk.json:
-        return _give_page(desk, "/api/models", query)
-    items = list(desk.client.items("/api/models", query, limit=args.limit))
-    if not items:
-        desk.screen.note("no model is like that" if query else "there is no model yet; import one that is pending")
-        return 0
-    desk.screen.table(
-        ("NAME", "TYPE", ">SIZE", "STATE", "ADDED", "SHA-256", "TAGS"),
-        (
-            (
-                each["name"],
-                each["type"],
-                size(each["size_bytes"]),
-                each["state"],
-                moment(each["created_at"]),
-                each["sha256"][:SHORT_HASH],
-                ", ".join(each["tags"]),
-            )
-            for each in items
-        ),
-    )
-    return 0
-
-
 def _give_page(desk: Desk, path: str, query: Iterable[tuple[str, str]]) -> int:
     """Give a list as the API has it: all of it, or the first page of `--limit` items with the cursor behind it."""
     query, limit = list(query), desk.args.limit
@@ -363,9 +335,10 @@ def whole_model(desk: Desk, wanted: str) -> Any:
 
 
 def _models_named(desk: Desk, name: str) -> list[Any]:
+    query = text_of(Word(name, "name")) if fold(name).strip() else ""
     alike = [
         each
-        for each in desk.client.items("/api/models", [("q", name)] if name.strip() else ())
+        for each in desk.client.items("/api/models", [("q", query)] if 0 < len(query) <= MOST_CHARACTERS else ())
         if tag_key(each["name"]) == tag_key(name)
     ]
     return [each for each in alike if each["name"] == name] or alike

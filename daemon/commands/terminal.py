@@ -72,7 +72,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int |
     """
     titles = [column.removeprefix(">") for column in columns]
     cells = [*([titles] if titles else []), *([inert(str(cell)) for cell in row] for row in rows)]
-    widths = [max(map(_cells, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*cells, strict=True)]
     if width is not None:
         _narrow(widths, width)
     right = [column.startswith(">") for column in columns] or [False] * len(widths)
@@ -89,7 +89,7 @@ def _narrow(widths: list[int], width: int) -> None:
         excess -= 1
 
 
-def _cells(text: str) -> int:
+def width_of(text: str) -> int:
     if text.isascii():
         return len(text)
     from rich.cells import cell_len  # measures East Asian and combining characters
@@ -98,7 +98,7 @@ def _cells(text: str) -> int:
 
 
 def _padded(text: str, width: int, right: bool) -> str:
-    room = width - _cells(text)
+    room = width - width_of(text)
     if room < 0:
         from rich.cells import set_cell_size
 
@@ -239,4 +239,4 @@ def _make_rich(stream: TextIO | None) -> "RichProgress":
 
 
 def _shortened(text: str, most: int = 40) -> str:
-    return text if _cells(text) <= most else _padded(text, most, right=False)
+    return text if width_of(text) <= most else _padded(text, most, right=False)

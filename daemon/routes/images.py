@@ -1,15 +1,19 @@
 """Handlers for pictures."""
 
 import asyncio
+import hashlib
 import os
 from email.utils import formatdate
 
+import msgspec
 from aiohttp import BodyPartReader, web
 
 from ...projections import images, models
 from ..http import ApiError, answer, how, number, one, sha256_of, whole
+from ..pictured import info
 from ..pictures import MAX_BYTES, TIERS
 from ..services import Services
+from ..shapes import ImageInfo
 
 _CHUNK = 1 << 18
 IMMUTABLE = "private, max-age=31536000, immutable"
@@ -188,6 +192,42 @@ async def give_pending_image(services: Services, request: web.Request) -> web.Re
     token, _ = await _receive(services, request, ())
     written = await services.gallery.give_pending(number_, token, **how(request))
     return answer({"position": written.position})
+
+
+# What pictures tell
+
+
+async def get_image_info(services: Services, request: web.Request) -> web.Response:
+    """Give what a picture of a model tells of how it was made."""
+    sha256 = sha256_of(request.match_info["sha256"])
+    seq = whole(request.match_info["seq"], "seq")
+    position = images.position(services.library.db, sha256, seq)
+    if position is None:
+        raise ApiError(404, f"there is no picture {seq} of model {sha256[:12]}")
+    return await _info(services, request, f"{sha256}_{seq}", position)
+
+
+async def get_pending_image_info(services: Services, request: web.Request) -> web.Response:
+    """Give what the picture of a pending model tells of how it was made."""
+    number_, _extension, position = _pending_picture(services, whole(request.match_info["id"], "id", least=1))
+    return await _info(services, request, str(number_), position)
+
+
+async def _info(services: Services, request: web.Request, image: str, position: int) -> web.Response:
+    told = await services.pictured.told(position)
+    links = await services.pictured.linked(told.generation)
+    body, tag = await asyncio.to_thread(_encoded, info(image, told, links))
+    # What a picture tells never changes, but the models that are known do: so it is asked each time, and answered
+    # at length only where something is new.
+    headers = {"ETag": tag, "Cache-Control": REVALIDATED}
+    if headers["ETag"] in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    return answer(body, headers=headers)
+
+
+def _encoded(told: ImageInfo) -> tuple[bytes, str]:
+    body = msgspec.json.encode(told)
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 def _known(services: Services, request: web.Request) -> str:

@@ -7,7 +7,7 @@ import apsw
 from aiohttp import web
 
 from ...events.pathtext import to_path
-from ...projections import library, pending
+from ...projections import library, pending, tags
 from .. import dismissing, edits
 from ..content.header import read_tensors
 from ..edits import canonical
@@ -15,6 +15,7 @@ from ..http import ApiError, answer, how, limit_of, number, one, problem, read_b
 from ..importer import Ended, Wish
 from ..services import Services
 from ..shapes import ImportBody, PendingPatch
+from .models import whole_model
 
 PATIENCE_S = 5.0  # for a file that is read while somebody waits for the answer
 MOST_TENSORS = 20_000  # shown of one file; the largest models in use have about 5,000
@@ -35,7 +36,9 @@ async def get_pending(services: Services, request: web.Request) -> web.Response:
 async def _whole(services: Services, number_: int) -> dict[str, Any]:
     found = pending.get(services.library.db, number_)
     tensors = [] if found is None else await _tensors_of(services, to_path(found.path))
-    return _known(services.library.db, number_) | {"tensors": tensors}
+    known, position = _known(services.library.db, number_), None if found is None else found.picture_position
+    offered = await services.pictured.offered([] if position is None else [(str(number_), position)])
+    return known | {"tensors": tensors, "offered_prompts": offered}
 
 
 def _known(db: apsw.Connection, number_: int) -> dict[str, Any]:
@@ -43,14 +46,16 @@ def _known(db: apsw.Connection, number_: int) -> dict[str, Any]:
     db.execute("BEGIN")
     try:
         card, found, rows = pending.card(db, number_), pending.get(db, number_), pending.provided(db, number_)
+        tag_origins = tags.named_origins_of_pending(db, number_)
     finally:
         db.execute("ROLLBACK")
     if card is None or found is None:
         raise ApiError(404, f"there is no pending model {number_}; list them with `hikazed pending`")
     return (
         card
-        | library.layered(found.own, found.given, rows)
+        | library.layered(found.own, found.given, rows, found.header)
         | {
+            "tag_origins": tag_origins,
             "description": found.texts.description,
             "community_links": found.texts.community_links,
             "prompts": {"positive": found.texts.prompts.positive, "negative": found.texts.prompts.negative},
@@ -115,20 +120,20 @@ async def import_models(services: Services, request: web.Request) -> web.Respons
     wish = Wish(body.conflict_strategy, None if body.type is None else canonical(body.type))
     ways = how(request, raw)
     if isinstance(body.id, int):
-        return _told(services, await services.importer.one(body.id, wish, **ways))
+        return await _told(services, await services.importer.one(body.id, wish, **ways))
     numbers = None if body.id == "all" else [int(each) for each in body.id]
     queued, position, action = await services.importer.many(numbers, wish, **ways)
     return answer({"queued": queued, "action": action, "position": position}, 202)
 
 
-def _told(services: Services, ended: Ended) -> web.Response:
+async def _told(services: Services, ended: Ended) -> web.Response:
     db = services.library.db
     match ended.state:
         case "completed":
             value = {"status": ended.status, "sha256": ended.sha256, "path": ended.path}
             return answer(value | {"position": ended.position})
         case "conflict":
-            existing = library.whole(db, ended.sha256 or "")
+            existing = await whole_model(services, ended.sha256 or "")
             card = pending.card(db, ended.pending)
             return answer({"status": "conflict", "pending": card, "existing": existing}, 409)
         case "cancelled":

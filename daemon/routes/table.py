@@ -3,7 +3,7 @@
 from .. import shapes
 from ..http import DEFAULT_LIMIT, MAX_LIMIT, Param, Route
 from ..openapi import describe
-from . import export, images, migration, models, pending, system
+from . import export, images, migration, models, pending, storage, system
 
 _SHA = Param("sha256", "a model's hash: 64 lower-case hexadecimal digits", where="path")
 _SHA_QUERY = Param("sha256", "a model's hash: 64 lower-case hexadecimal digits", required=True)
@@ -11,6 +11,7 @@ _PENDING = Param("id", "a pending model's id", int, required=True)
 _TAG = Param("id", "a tag's id", int, where="path")
 _LIMIT = Param("limit", f"how many items, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out", int)
 _CURSOR = Param("cursor", "`next` of the page before")
+_SORT = "name, added, size, changed, with a minus downwards; best matches first where words are asked for, else name"
 _QUALITY = Param("quality", "high (the default), medium or low")
 _KEY = Param("k", "the image key, in place of the token")
 
@@ -45,15 +46,16 @@ _ALL: tuple[Route, ...] = (
         "A page of models; with `path`, what lies there",
         params=(
             Param("type", "only models of this type"),
-            Param("q", "only models in which every one of these words occurs"),
+            Param("q", "only models that this query means, see docs/search.md; the answer counts them, too"),
             Param("tag", "only models with this tag; may be repeated", repeats=True),
             Param("not_tag", "only models without this tag; may be repeated", repeats=True),
-            Param("sort", "name (the default), added, size, changed; with a minus downwards"),
+            Param("sort", _SORT),
+            Param("facets", f"count so many tags of what is found, 0 to {models.MOST_FACETS}", int),
             Param("path", "the model or pending model at this path, in place of a page"),
             _LIMIT,
             _CURSOR,
         ),
-        answers={200: (shapes.ModelPage, shapes.AtPath)},
+        answers={200: (shapes.ModelPage, shapes.FoundPage, shapes.AtPath)},
         problems=(404,),
     ),
     Route(
@@ -166,6 +168,24 @@ _ALL: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        r"/api/images/{sha256:[0-9a-f]{64}}_{seq:\d{1,18}}/info",
+        images.get_image_info,
+        "What a picture tells of how it was made, and which models that means",
+        params=(_SHA, Param("seq", "the picture's number", int, where="path")),
+        answers={200: shapes.ImageInfo},
+        problems=(404,),
+    ),
+    Route(
+        "GET",
+        "/api/images/pending/{id}/info",
+        images.get_pending_image_info,
+        "What the picture of a pending model tells of how it was made, and which models that means",
+        params=(Param("id", "a pending model's id", int, where="path"),),
+        answers={200: shapes.ImageInfo},
+        problems=(404,),
+    ),
+    Route(
+        "GET",
         "/api/images/pending/{id}",
         images.get_pending_image,
         "The original picture of a pending model",
@@ -266,6 +286,25 @@ _ALL: tuple[Route, ...] = (
         export.cancel_export,
         "Cancel the export that is under way; what is written stays",
         answers={200: shapes.ExportCancelled},
+    ),
+    Route(
+        "GET",
+        "/api/duplicates",
+        storage.list_duplicates,
+        "What lies on the disks more than once, what gives most back first; nothing is deleted by this",
+        params=(
+            Param("kind", "only equal content (`equal`), or only models with the same tensors (`relatives`)"),
+            _LIMIT,
+            _CURSOR,
+        ),
+        answers={200: shapes.DuplicatePage},
+    ),
+    Route(
+        "GET",
+        "/api/storage",
+        storage.get_storage,
+        "What takes how much room: by root, by type, by tag and by age",
+        answers={200: shapes.Storage},
     ),
     Route(
         "POST",

@@ -130,12 +130,17 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         picture = "/api/images/pending/{id}"
         await check("POST", f"/api/images/pending/{number}", picture, 200, data=_form(tmp_path))
         await check("GET", f"/api/images/pending/{number}", picture, 200)
+        await check("GET", f"/api/images/pending/{number}/info", picture + "/info", 200)
         way_in = "/api/migration/import_a_model"
         done = await check("POST", way_in, way_in, 200, {"id": number})
         sha = done["sha256"]
         await check("GET", "/api/models", "/api/models", 200)
         await check("GET", f"/api/models?path={done['path']}", "/api/models", 200)
         await check("GET", "/api/models?path=/nowhere", "/api/models", 404)
+        found = await check("GET", "/api/models?q=a%20tag:x&sort=best&limit=1", "/api/models", 200)
+        assert (found["total"], found["facets"]["tags"]) == (1, [{"name": "x", "count": 1}])
+        assert (await check("GET", "/api/models?facets=5", "/api/models", 200))["total"] == 1
+        assert (await check("GET", "/api/models?q=a%20(b", "/api/models", 422))["at"] == 2
         await check("GET", f"/api/models/{sha}", "/api/models/{sha256}", 200)
         await check("PATCH", f"/api/models/{sha}", "/api/models/{sha256}", 200, {"favorite": True})
         await check("GET", "/api/models/get_types", "/api/models/get_types", 200)
@@ -150,10 +155,15 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         await check("GET", f"/api/images/get_img_count?sha256={sha}", "/api/images/get_img_count", 200)
         await check("GET", f"/api/images/{sha}_0.webp", "/api/images/{sha256}_{seq}.webp", 200)
         await check("GET", f"/api/images/{sha}.webp?quality=low", "/api/images/{sha256}.webp", 200)
+        await check("GET", f"/api/images/{sha}_0/info", "/api/images/{sha256}_{seq}/info", 200)
         await check("DELETE", f"/api/images/delete?sha256={sha}&seq=0", "/api/images/delete", 200)
         a_lora(tmp_path / "pending" / "b.safetensors")
         (second,) = await pending_of(call)
         await check("POST", way_in, way_in, 409, {"id": second["id"]})
+        (group,) = (await check("GET", "/api/duplicates", "/api/duplicates", 200))["items"]
+        assert (group["kind"], group["files"]) == ("equal", 2)
+        await check("GET", "/api/duplicates?kind=other", "/api/duplicates", 422)
+        await check("GET", "/api/storage", "/api/storage", 200)
         await check("POST", way_in, way_in, 202, {"id": "all", "conflict_strategy": "ignore"})
         await check("DELETE", way_in, way_in, 200)
         while (await call("GET", "/api/status"))[1]["imports"]["running"]:
@@ -219,6 +229,11 @@ BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/api/migration/import_a_model", {"id": 7, "type": "../x"}, 422),
     ("GET", "/api/models?q=" + "a+" * 51, None, 422),
     ("GET", "/api/models?tag=x" + "&tag=x" * 50, None, 422),
+    ("GET", "/api/models?q=" + "a" * 2_001, None, 422),
+    ("GET", "/api/models?q=a&q=b", None, 422),
+    ("GET", "/api/models?q=a&facets=1001", None, 422),
+    ("GET", "/api/models?q=a&sort=colour", None, 422),
+    ("GET", "/api/models?q=a&cursor=zzz", None, 422),
     ("POST", "/api/session", {"code": "x" * 2_000}, 413),
     ("POST", "/api/tags", {"name": " "}, 422),
     ("POST", "/api/tags", {"name": 5}, 422),
@@ -228,6 +243,8 @@ BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/api/images/" + "0" * 64 + "_0.webp", None, 404),
     ("GET", "/api/images/" + "0" * 64 + ".webp?quality=best", None, 404),
     ("GET", "/api/images/pending/1", None, 404),
+    ("GET", "/api/images/pending/1/info", None, 404),
+    ("GET", "/api/images/" + "0" * 64 + "_0/info", None, 404),
     ("POST", "/api/images/upload", {"image": "x"}, 415),
     ("GET", "/api/events?after=-1", None, 422),
     ("POST", "/api/export", {"format": "text", "models": ["0" * 64]}, 404),

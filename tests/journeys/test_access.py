@@ -238,8 +238,6 @@ ABSENT = [
     ("DELETE", "/api/models/" + "0" * 64),
     ("GET", f"/api/models/{'0' * 64}/history"),
     ("POST", "/api/undo"),
-    ("GET", "/api/duplicates"),
-    ("GET", "/api/storage"),
     ("GET", "/api/trash"),
     ("POST", "/api/verify"),
     ("POST", "/api/migration/upload"),

@@ -41,7 +41,7 @@ def test_torn_read_tables(daemon: Daemon) -> None:
     daemon.quiesce()
     path = daemon.data / "views.db"
     db = apsw.Connection(str(path))
-    roots = [row[0] for row in db.execute("SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'models'")]
+    roots = [row[0] for row in db.execute("SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'models' AND rootpage")]
     db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     db.close()
     with open(path, "r+b") as file:

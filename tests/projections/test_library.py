@@ -30,7 +30,7 @@ from hikaze.projections import library
 from hikaze.projections.finding_orders import FEW
 from hikaze.projections.library import Query
 
-from .searched import searched
+from .searched import page_of, searched
 
 ROOTS: list[Event] = [RootAdded(1, "/m", "model", "loras"), RootCameOnline(1, 1, 1), RootAdded(2, "/n", "model", "vae")]
 TAGS: list[Event] = [TagCreated(1, "Ink"), TagCreated(2, "photo"), TagCreated(3, "Straße")]
@@ -255,11 +255,12 @@ def test_a_word_is_found_however_common(replay) -> None:
     names = [f"common {number:05d}" for number in range(FEW + 10)] + ["rare"]
     db = replay([ModelImported(f"{number:06d}", name, "loras", 1) for number, name in enumerate(names)])
 
-    common = searched(db, "common", order="-name", limit=3)
-    rare = searched(db, "RARE", limit=3)
+    common = page_of(db, "common", order="-name", limit=3)
+    rare = page_of(db, "RARE", limit=3)
 
-    assert [card["name"] for card in common] == names[-2:-5:-1]
-    assert [card["name"] for card in rare] == ["rare"]
+    assert [msgspec.json.decode(card)["name"] for card in common.items] == names[-2:-5:-1]
+    assert common.next is not None
+    assert [msgspec.json.decode(card)["name"] for card in rare.items] == ["rare"]
 
 
 def test_the_start_of_a_hash_finds_its_model(replay) -> None:
