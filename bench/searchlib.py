@@ -195,7 +195,7 @@ def _field(pick: random.Random, models: int) -> str:
             f"tag:{vocabulary()[tag][:2]}*",
             f"type:{pick.choice(TYPES)}",
             f"size:>{pick.randrange(110)}",
-            f"size:..{pick.randrange(110)}" if False else f"size:<{pick.randrange(1, 110)}",
+            f"size:<{pick.randrange(1, 110)}",
             f"added:<{pick.randrange(1, 365)}d",
             f"is:{pick.choice(('missing', 'offline', 'present', 'duplicate', 'untagged', 'favorite'))}",
             f"path:{vocabulary()[number // FILES_A_FOLDER][:4]}",

@@ -219,6 +219,12 @@ class Library:
 
         return await asyncio.get_running_loop().run_in_executor(self._finding, self._in_thread, ask, ())
 
+    def expect_searches(self) -> None:
+        """Somebody looks at the library, and may search soon: read what that takes, in the background."""
+        if not self._readying and not self._finder.has_begun:
+            self._readying = True
+            self._make_more_ready()
+
     def _make_more_ready(self) -> None:
         """Go on with what makes searches quick, behind those that wait already."""
         with contextlib.suppress(RuntimeError):  # we are closing
@@ -227,6 +233,8 @@ class Library:
     def _make_ready(self, db: apsw.Connection) -> None:
         try:
             self._readying = self._finder.make_ready(db, self._readers.db[0])
+        except apsw.InterruptError:
+            return  # we are closing
         except apsw.Error as error:
             self._readying = False
             log.warning("searches stay slow for now: %s", error)

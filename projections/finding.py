@@ -19,6 +19,7 @@ from . import searching
 from .finding_parts import BEFORE, IN_NAME, TIERS, Question
 from .finding_reasons import reasons
 from .finding_rows import Rows, digest_of
+from .finding_words import spelled
 from .library import Order, cards
 from .paging import cursor_of, key_of
 from .parts import Part, asks_for_words
@@ -98,10 +99,12 @@ class Finder:
             return Found([_with(item, why) for item, why in told], next_, len(found), counted)
 
     def make_ready(self, db: apsw.Connection, generation: int) -> bool:
-        """Make some of what lets short words be found quickly; False when all is made."""
+        """Make some of what lets words be found quickly, first read what is needed at all; False when all is made."""
         with self._lock, transaction(db):
             known = self._known
-            if known is None or self._generation != generation or known.terms.grams.ready:
+            if known is None or self._generation != generation:
+                return not self._fresh(db, generation).terms.grams.ready
+            if known.terms.grams.ready:
                 return False
             known.terms.make_grams(lambda models: searching.documents(db, models))
             if known.terms.grams.ready:
@@ -113,6 +116,11 @@ class Finder:
         """Give what is known of the sizes, types, tags and places of all models; it is the caller's to keep."""
         with self._lock, transaction(db):
             return self._fresh(db, generation).stock()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything is known yet."""
+        return self._known is not None
 
     @property
     def is_ready(self) -> bool:
@@ -151,7 +159,7 @@ class Finder:
         after = None
         if cursor:
             value, sha256 = key_of(cursor, (kind, str))
-            after = (value.encode() if kind is str else value), digest_of(sha256)
+            after = (spelled(value) if kind is str else value), digest_of(sha256)
         known = question.known.orders[name]
         models = known.take(db, question.find(part), limit + 1, after, down=down)
         return models[:limit], _next(db, models, limit, column)
@@ -162,7 +170,7 @@ class Finder:
         first, after = 0, None
         if cursor:
             first, name, sha256 = key_of(cursor, (int, str, str))
-            after = name.encode(), digest_of(sha256)
+            after = spelled(name), digest_of(sha256)
         found: list[int] = []
         for models in _tiers(question, part, first):
             found += question.known.orders["name"].take(db, models, limit + 1 - len(found), after, down=False)

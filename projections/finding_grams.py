@@ -16,8 +16,8 @@ from .searching import GRAM, LAYERS, NAME, Document
 
 AT_ONCE = 200  # models: for some 10 ms nobody can search meanwhile
 SAMPLE = 1_000  # models that are looked at for what is common
-COMMON_WORD, COMMON_PIECE, MOST_COMMON = 0.02, 0.1, 250
-"""Common is what this part of all models holds, and so many of each at most: some 5 MiB at 100,000 models."""
+COMMON_WORD, COMMON_PIECE, MOST_COMMON = 0.02, 0.02, 1_000
+"""Common is what this part of all models holds, and so many of each at most: some 15 MiB at 100,000 models."""
 
 Layers = list[BitMap]
 _TOKEN = re.compile(r"[^\W_]{4,24}")

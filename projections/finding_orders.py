@@ -75,7 +75,7 @@ class Order:
             return BitMap(models[begin : max(begin, end)])
         return BitMap(range(1, len(models) + 1)) - BitMap(models[:begin]) - BitMap(models[end:])
 
-    def beginning(self, db: apsw.Connection, text: bytes, end: bytes) -> BitMap:
+    def beginning(self, db: apsw.Connection, text: str, end: str) -> BitMap:
         """Give the models whose value, a text, lies from one text up to another, that one left out."""
         models = self._all(db)
         begin = bisect_left(models, text, key=self._value)

@@ -11,6 +11,7 @@ from pyroaring import BitMap
 
 from .finding_places import folded
 from .finding_rows import Rows
+from .finding_words import spelled
 from .parts import Added, All, Any, Hashed, Is, Not, Part, Path, Sized, Tagged, Typed, Word
 from .searching import FILES, HAD_FILES, HAD_NAMES, NAME, TEXTS
 from .tables import rows
@@ -86,9 +87,9 @@ class Question:
         return self._named(" ".join(words), tier) if words else None
 
     def _named(self, name: str, tier: int) -> BitMap:
-        begin = name.encode()
+        begin = spelled(name)
         # The byte 00 comes before all letters, FF occurs in none.
-        return self.known.orders["name"].beginning(self._db, begin, begin + (b"\0" if tier == EQUAL else b"\xff"))
+        return self.known.orders["name"].beginning(self._db, begin, begin + ("\0" if tier == EQUAL else "\xff"))
 
     def _word(self, part: Word, tier: int) -> BitMap:
         word, terms = fold(part.text), self.known.terms

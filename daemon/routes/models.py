@@ -41,6 +41,7 @@ async def list_models(services: Services, request: web.Request) -> web.Response:
     asked = (one(request, "q") or "").strip()
     if asked or order == "best" or "facets" in request.query:
         return await _find(services, request, order)
+    services.library.expect_searches()
     query = library.Query(
         type=one(request, "type") or None,
         tags=tuple(tags_),

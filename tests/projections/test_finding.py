@@ -569,3 +569,15 @@ def test_a_look_at_some_of_many_models() -> None:
 
     for order in ("best", "-name", "changed"):
         assert library.pages(Word("x"), order, 500) == expected(look(library.db), Word("x"), order)
+
+
+def test_what_is_made_ready_before_the_first_search_is_in_step() -> None:
+    """Somebody may look at the library first: what was read then is followed, and finds what was written since."""
+    library = Library(ModelImported("a1", "Ink", "loras", 1))
+    assert not library.finder.has_begun
+
+    library.make_ready()
+    assert library.finder.has_begun
+    library.write(ModelImported("b2", "Inkwell", "loras", 1), ModelEdited("a1", Changes(name="Wash")))
+
+    assert hashes(library.find(Word("ink"))) == ["b2", "a1"]
