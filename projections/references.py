@@ -168,6 +168,11 @@ def _parts(name: str) -> list[str]:
     return [part for part in name.replace("\\", "/").split("/") if part]
 
 
+def _last(name: str) -> str:
+    """Give the last part of a name: a model may be called by a slash alone."""
+    return next(reversed(_parts(name)), name)
+
+
 def _keys(name: str) -> list[str]:
     """Give by what a name may be found: a file's with its ending, or with any where it has none."""
     parts = _parts(name)
@@ -185,12 +190,12 @@ def _without_ending(name: str) -> str:
 
 def _same_name(called: str, name: str) -> bool:
     """Tell whether two names are the same but for their case: accents, which the tables leave out, count here."""
-    ours, theirs = (_without_ending(_parts(one)[-1]) for one in (called, name))
+    ours, theirs = (_without_ending(_last(one)) for one in (called, name))
     return tag_key(ours) == tag_key(theirs)
 
 
 def _same_spelling(called: str, name: str) -> bool:
-    return _without_ending(_parts(called)[-1]) == _without_ending(_parts(name)[-1])
+    return _without_ending(_last(called)) == _without_ending(_last(name))
 
 
 def _same_folder(called: str, name: str) -> bool:

@@ -148,7 +148,10 @@ def _refer_loras(draft: Draft, graph: Graph, node: Node) -> None:
     _refer_list(draft, graph, inputs.get("loras"))
     if any(part in node.kind.lower() for part in _READS_TEXT):
         for name in ("text", "prompt", "populated_text", "lora_syntax"):
-            networks_in(draft, text_of(graph.value(inputs.get(name), (name,))))
+            text = graph.value(inputs.get(name), (name,))
+            if isinstance(text, str) and text not in draft.looked_through:  # any number of nodes can share a text
+                draft.looked_through.add(text)
+                networks_in(draft, text_of(text))
 
 
 def _refer_numbered(draft: Draft, graph: Graph, inputs: Mapping[str, Any], name: str, number: str) -> None:

@@ -4,7 +4,7 @@ Known from `PromptExecutor` and `folder_paths` of https://github.com/Comfy-Org/C
 with `class_type` and `inputs`; a link is a list of a node's id and the number of its output.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ class Graph:
     def __init__(self, nodes: Iterable[Node]) -> None:
         """Hold nodes; links that lead nowhere are values."""
         self.nodes = {node.id: node for node in nodes}
+        self._links: dict[str, list[tuple[str, Node]]] = {}
 
     def linked(self, value: object) -> Node | None:
         """Give the node that an input's value leads to, None where it is a value of its own."""
@@ -36,11 +37,13 @@ class Graph:
             return self.nodes.get(str(value[0]))
         return None
 
-    def links(self, node: Node) -> Iterator[tuple[str, Node]]:
+    def links(self, node: Node) -> Sequence[tuple[str, Node]]:
         """Give the inputs of a node that are links, and where they lead."""
-        for name, value in node.inputs.items():
-            if (found := self.linked(value)) is not None:
-                yield name, found
+        known = self._links.get(node.id)
+        if known is None:
+            found = ((name, self.linked(value)) for name, value in node.inputs.items())
+            known = self._links[node.id] = [(name, behind) for name, behind in found if behind is not None]
+        return known
 
     def behind(self, starts: Iterable[Node], along: Callable[[str], bool] = lambda _name: True) -> list[Node]:
         """Give nodes and all that stand behind them, nearest first, by the links whose names `along` takes."""
@@ -72,7 +75,7 @@ class Graph:
         return sorted(ends or self.nodes.values(), key=self._is_aside)
 
     def _is_aside(self, node: Node) -> tuple[bool, bool]:
-        return next(self.links(node), None) is None, "save" not in node.kind.lower()
+        return not self.links(node), "save" not in node.kind.lower()
 
     def value(self, value: object, names: Sequence[str]) -> object:
         """Give the value of an input: through a link that of the input by one of `names`, or of a primitive's."""

@@ -41,6 +41,7 @@ _NEGATIVE_INSIDE = re.compile(r"(?:^|\s)Negative prompt: ?")
 _BETWEEN = re.compile(r"[ \t,\n]*+")
 _KEY = re.compile(r"([^\W_][\w \-/()+.']{0,60}?) {0,9}: *+")
 _VALUE = re.compile(r"[^,\n]*")
+_END_OF_PAIR = re.compile(r"[,\n]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _SIZE = re.compile(r"(\d{1,6})\s*[xX]\s*(\d{1,6})")
 _NETWORK = re.compile(r"<(lora|lyco|hypernet):([^:<>\n]{1,300})((?::[^:<>\n]{0,40}){0,8})>", re.IGNORECASE)
@@ -129,8 +130,8 @@ def _scan(text: str) -> Iterator[tuple[str, Any, bool]]:
 
 
 def _behind_comma(text: str, at: int) -> int:
-    ends = [end for end in (text.find(",", at), text.find("\n", at)) if end >= 0]
-    return min(ends) + 1 if ends else len(text)
+    found = _END_OF_PAIR.search(text, at)
+    return found.end() if found else len(text)
 
 
 def _value(text: str, at: int) -> tuple[Any, int, bool]:

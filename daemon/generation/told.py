@@ -154,6 +154,7 @@ class Draft:
     facts: dict[str, object] = field(default_factory=dict[str, object])
     references: dict[tuple[str, str], Reference] = field(default_factory=dict[tuple[str, str], Reference])
     problem: str | None = None
+    looked_through: set[str] = field(default_factory=set[str])
 
     def tell(self, **facts: object) -> None:
         """Keep values (`seed`, `steps`, ...) that are not None, unless the field has one."""

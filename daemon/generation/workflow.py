@@ -14,6 +14,8 @@ from .graph import MAX_NODES, Graph, Node
 
 MAX_DEPTH = 8
 """Subgraphs within subgraphs."""
+MAX_STEPS = 300_000
+"""Entries of lists that are looked at, each as often as it is: a small file can put its subgraphs in many places."""
 _HOPS = 50  # over nodes that only hand on
 
 _MUTED, _BYPASSED = 2, 4
@@ -92,13 +94,23 @@ def of_page(fields: Mapping[str, Any]) -> Graph | None:
         return None
     definitions = fields.get("definitions")
     subgraphs = _objects(definitions.get("subgraphs")) if isinstance(definitions, dict) else []
-    reader = _Reader({str(one.get("id")): one for one in subgraphs})
+    reader = _Reader({_id_of(one.get("id")): one for one in subgraphs})
     nodes = list(reader.nodes(_Scope(fields)))
     return Graph(nodes) if nodes else None
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
     return [one for one in value[:MAX_NODES] if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _id_of(value: object) -> str:
+    """Give an id as text; a value that can be none may be nested too deep for that."""
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _length(fields: Mapping[str, Any], *names: str) -> int:
+    """Give how many entries some lists have together."""
+    return sum(len(value) for name in names if isinstance(value := fields.get(name), list | dict))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,7 @@ class _Scope:
         self.above, self.node = above, node
         self.prefix: str = "" if above is None else f"{above.prefix}{node}:"
         self.depth: int = 0 if above is None else above.depth + 1
-        self.nodes = {str(one.get("id")): one for one in _objects(fields.get("nodes"))}
+        self.nodes = {_id_of(one.get("id")): one for one in _objects(fields.get("nodes"))}
         self.links: dict[str, _Link] = {}
         self.results: dict[int, _Link] = {}
         links = fields.get("links")
@@ -136,11 +148,11 @@ class _Scope:
     def _take(self, link: object) -> None:
         match link:
             case [int() | str() as id_, int() | str() as node, int() as slot, *_]:
-                self.links[str(id_)] = _Link(str(node), slot)
+                self.links[_id_of(id_)] = _Link(_id_of(node), slot)
             case {"id": id_, "origin_id": node, "origin_slot": int() as slot, **rest}:
-                self.links[str(id_)] = _Link(str(node), slot)
-                if str(rest.get("target_id")) == _OUTPUT and isinstance(target := rest.get("target_slot"), int):
-                    self.results[target] = _Link(str(node), slot)
+                self.links[_id_of(id_)] = _Link(_id_of(node), slot)
+                if _id_of(rest.get("target_id")) == _OUTPUT and isinstance(target := rest.get("target_slot"), int):
+                    self.results[target] = _Link(_id_of(node), slot)
             case _:
                 pass
 
@@ -153,6 +165,7 @@ class _Reader:
         self._inner: dict[tuple[int, str], _Scope] = {}
         self._kept: list[_Scope] = []  # an id of a scope that is gone could be given again
         self._room = MAX_NODES
+        self._steps = MAX_STEPS
 
     def nodes(self, scope: _Scope) -> Iterator[Node]:
         """Give the nodes of a graph that run."""
@@ -165,15 +178,24 @@ class _Reader:
             if not isinstance(kind, str) or one.get("mode") in (_MUTED, _BYPASSED):
                 continue
             if kind in self._subgraphs:
-                if scope.depth < MAX_DEPTH:
-                    yield from self.nodes(self._into(scope, id_))
-            else:
+                if scope.depth < MAX_DEPTH and (inner := self._into(scope, id_)) is not None:
+                    yield from self.nodes(inner)
+            elif self._affords(_length(one, "inputs", "widgets_values")):
                 yield Node(scope.prefix + id_, kind[:200], self._inputs(scope, one))
 
-    def _into(self, scope: _Scope, id_: str) -> _Scope:
+    def _affords(self, steps: int) -> bool:
+        """Take steps off what is left, where they are."""
+        self._steps -= steps
+        return self._steps >= 0
+
+    def _into(self, scope: _Scope, id_: str) -> _Scope | None:
+        """Give the subgraph in a node's place, None where that is too much."""
         key = id(scope), id_
         if key not in self._inner:
-            self._inner[key] = _Scope(self._subgraphs[scope.nodes[id_]["type"]], scope, id_)
+            definition = self._subgraphs[scope.nodes[id_]["type"]]
+            if not self._affords(1 + _length(definition, "nodes", "links")):
+                return None
+            self._inner[key] = _Scope(definition, scope, id_)
         return self._inner[key]
 
     def _inputs(self, scope: _Scope, node: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +203,7 @@ class _Reader:
         for one in _objects(node.get("inputs")):
             name, link = one.get("name"), one.get("link")
             if isinstance(name, str) and link is not None:
-                match self._begin(scope, scope.links.get(str(link))):
+                match self._begin(scope, scope.links.get(_id_of(link))):
                     case _Link(begin, slot):
                         inputs[name] = [begin, slot]
                     case _Held(value):
@@ -199,6 +221,8 @@ class _Reader:
                 if scope.above is None:
                     return None
                 outside = scope.above.nodes[scope.node]
+                if not self._affords(_length(outside, "inputs", "widgets_values")):
+                    return None
                 at = _objects(outside.get("inputs"))
                 input_ = at[link.slot] if 0 <= link.slot < len(at) else {}
                 scope, link = scope.above, _link_of(scope.above, input_)
@@ -211,22 +235,26 @@ class _Reader:
                 return None
             kind = node.get("type")
             if node.get("mode") == _BYPASSED:
+                if not self._affords(_length(node, "inputs", "outputs")):
+                    return None
                 link = _link_of(scope, _passed_on(node, link.slot))
             elif kind == "GetNode":
                 link = _link_of(scope, next(iter(_objects(scope.set.get(_first_value(node), {}).get("inputs"))), None))
             elif isinstance(kind, str) and kind in self._subgraphs:
                 if scope.depth >= MAX_DEPTH:
                     return None
-                scope = self._into(scope, link.node)
-                self._kept.append(scope)
-                link = scope.results.get(link.slot)
+                inner = self._into(scope, link.node)
+                if inner is None:
+                    return None
+                self._kept.append(inner)
+                scope, link = inner, inner.results.get(link.slot)
             else:
                 return _Link(scope.prefix + link.node, link.slot)
         return None
 
 
 def _link_of(scope: _Scope, input_: Mapping[str, Any] | None) -> _Link | None:
-    return None if input_ is None or input_.get("link") is None else scope.links.get(str(input_["link"]))
+    return None if input_ is None or input_.get("link") is None else scope.links.get(_id_of(input_["link"]))
 
 
 def _passed_on(node: Mapping[str, Any], slot: int) -> Mapping[str, Any] | None:
@@ -251,7 +279,7 @@ def _widgets(node: Mapping[str, Any]) -> dict[str, Any]:
     values = values[:1_000]
     if node.get("type") == "Power Lora Loader (rgthree)":
         return {f"lora_{at}": value for at, value in enumerate(values) if isinstance(value, dict) and "lora" in value}
-    names = _WIDGETS.get(str(node.get("type")))
+    names = _WIDGETS.get(_id_of(node.get("type")))
     if names is None:
         return _by_listed(node, values)
     return {name: value for name, value in zip(names, values, strict=False) if name != _CONTROL}

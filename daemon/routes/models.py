@@ -43,7 +43,7 @@ async def list_models(services: Services, request: web.Request) -> web.Response:
         return await _find(services, request, order)
     services.library.expect_searches()
     query = library.Query(
-        type=one(request, "type") or None,
+        type=_type(request),
         tags=tuple(tags_),
         not_tags=tuple(not_tags),
         order=msgspec.convert(order or "name", library.Order),
@@ -68,10 +68,19 @@ async def _find(services: Services, request: web.Request, order: str | None) -> 
     return answer(page.json())
 
 
+def _type(request: web.Request) -> str | None:
+    """Give the type that is asked for by parameter: as in a query, `lora` means `loras`."""
+    type_ = one(request, "type") or None
+    try:
+        return None if type_ is None else canonical_type(type_)
+    except ValueError:
+        return type_  # which no model has
+
+
 def _asked(request: web.Request) -> Part:
     parts = [parse(one(request, "q") or "", now_ms=now_ms(), type_of=canonical_type, zone=None)]
-    type_ = one(request, "type")
-    if type_:
+    type_ = _type(request)
+    if type_ is not None:
         parts.append(Typed(type_))
     parts += [Tagged(name, "exact") for name in request.query.getall("tag", [])]
     parts += [Not(Tagged(name, "exact")) for name in request.query.getall("not_tag", [])]

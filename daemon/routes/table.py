@@ -11,7 +11,7 @@ _PENDING = Param("id", "a pending model's id", int, required=True)
 _TAG = Param("id", "a tag's id", int, where="path")
 _LIMIT = Param("limit", f"how many items, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out", int)
 _CURSOR = Param("cursor", "`next` of the page before")
-_SORT = "name, added, size, changed, with a minus downwards; best matches first where words are asked for, else name"
+_SORT = "best, or name, added, size, changed, with a minus downwards; best where words are asked for, else name"
 _QUALITY = Param("quality", "high (the default), medium or low")
 _KEY = Param("k", "the image key, in place of the token")
 

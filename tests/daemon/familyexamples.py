@@ -711,6 +711,10 @@ transformer_blocks.{0-18}.{ff,ff_context}.net.0.proj 12288x3072
 single_transformer_blocks.{0-37}.attn.{to_q,to_k,to_v} 3072x3072
 single_transformer_blocks.{0-37}.proj_mlp 12288x3072
 """
+FLUX_DIFFUSERS_MODULATION = """
+transformer_blocks.{0-18}.{norm1,norm1_context}.linear 18432x3072
+single_transformer_blocks.{0-37}.norm.linear 9216x3072
+"""
 HUNYUAN_LAYERS = """
 double_blocks.{0-19}.{img,txt}_attn_qkv 9216x3072
 double_blocks.{0-19}.{img,txt}_mlp.fc1 12288x3072
@@ -754,10 +758,15 @@ ADAPTERS: dict[str, dict[str, list[Tensor]]] = {
         "with CLIP": matrices(FLUX_LAYERS + TEXT.format(number=1, width=768)),
         "attention": matrices("double_blocks.{0-18}.{img,txt}_attn.qkv 9216x3072"),
         "XLabs": matrices("double_blocks.{0-18}.processor.{proj,qkv}_lora{1,2} 3072x3072", "xlabs"),
-        "diffusers": matrices(FLUX_DIFFUSERS, "transformer"),
-        "OneTrainer": matrices(FLUX_DIFFUSERS, "onetrainer"),
-        "SimpleTuner": matrices(FLUX_DIFFUSERS, "lokr"),
-        "PEFT": matrices(FLUX_DIFFUSERS, "peft"),
+        "diffusers": matrices(FLUX_DIFFUSERS + FLUX_DIFFUSERS_MODULATION, "transformer"),
+        "OneTrainer": matrices(FLUX_DIFFUSERS + FLUX_DIFFUSERS_MODULATION, "onetrainer"),
+        "SimpleTuner": matrices(FLUX_DIFFUSERS + FLUX_DIFFUSERS_MODULATION, "lokr"),
+        "attention in diffusers' names": matrices(
+            "transformer_blocks.{0-18}.attn.{to_q,to_k,to_v,to_out.0} 3072x3072\n"
+            "single_transformer_blocks.{0-37}.attn.{to_q,to_k,to_v} 3072x3072",
+            "transformer",
+        ),
+        "PEFT": matrices(FLUX_DIFFUSERS + FLUX_DIFFUSERS_MODULATION, "peft"),
     },
     "flux-2": {
         "dev": matrices("single_blocks.{0-47}.linear1 55296x6144\ndouble_blocks.{0-7}.img_attn.qkv 18432x6144"),

@@ -183,6 +183,7 @@ NONE = {
     "adapter of Stable Diffusion 1 and XL": matrices(SD_LAYERS.format(context=768) + XL_LAYERS),
     "adapter of Wan and Flux": matrices(WAN_LAYERS.format(width=5120, feed=13824) + FLUX_DIFFUSERS, "transformer"),
     "Chroma's layers, which Flux.1 has, too": matrices(FLUX_LAYERS),
+    "the same in diffusers' names": matrices(FLUX_DIFFUSERS, "transformer"),
     "five double blocks of 3072": matrices("double_blocks.{0-4}.img_attn.qkv 9216x3072"),
     "single blocks of AuraFlow": matrices("single_transformer_blocks.{0-31}.attn.to_q 3072x3072", "transformer"),
     "half of Qwen-Image's attention": matrices(QWEN_ATTENTION.replace("59", "29"), "transformer"),
@@ -639,7 +640,9 @@ def test_metadata_decides_between_equals():
     """Where two families have the same layers, metadata that names one of them is believed."""
     assert base(matrices(FLUX_LAYERS), ss_base_model_version="flux1") == "Flux.1"
     assert base(matrices(FLUX_LAYERS), modelspec__architecture="chroma/lora") == "Chroma"
-    assert base(ADAPTERS["flux-1"]["diffusers"], modelspec__architecture="chroma/lora") == "Chroma"
+    assert base(matrices(FLUX_DIFFUSERS, "transformer"), modelspec__architecture="chroma/lora") == "Chroma"
+    assert base(matrices(FLUX_DIFFUSERS, "transformer"), ss_base_model_version="flux1") == "Flux.1"
+    assert base(ADAPTERS["flux-1"]["diffusers"], modelspec__architecture="chroma/lora") == "Flux.1"
     assert base(ADAPTERS["flux-1"]["kohya"], modelspec__architecture="chroma/lora") == "Flux.1"
     assert base(ADAPTERS["sdxl"]["kohya"], modelspec__architecture="kolors/lora") == "Kolors"
     assert base(ADAPTERS["sdxl"]["kohya"], ss_base_model_version="sd_v1") == "SDXL"

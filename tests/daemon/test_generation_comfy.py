@@ -613,3 +613,52 @@ def test_pages_never_raise(fields: dict[str, Any], nodes: list[Any], links: list
     repr(read_page(fields))
     subgraphs = {"subgraphs": [{"id": 3, "nodes": nodes, "links": links}]}
     repr(read_page({"nodes": nodes, "links": links, "definitions": subgraphs}))
+
+
+def test_a_text_that_many_nodes_read() -> None:
+    """A text that thousands of nodes share is looked through once for the LoRAs that it names."""
+    loader = {"class_type": "LoraTagLoader", "inputs": {"text": ["0", 0]}}
+    text = {"class_type": "Text", "inputs": {"value": "<lora:ink:0.5>" * 7_000}}
+    told = read_graph({"0": text} | {str(number): loader for number in range(1, 9_000)})
+    assert told is not None
+    assert told.references == (Reference("loras", "ink", weight=0.5),)
+
+
+NAMED = [{"id": "lora", "type": "LoraLoaderModelOnly", "widgets_values": ["ink.safetensors", 0.5]}]
+ONE_TYPE = [{"type": "A", "link": 1}]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "links", "inner", "inner_links"),
+    [
+        ([{"id": number, "type": "s"} for number in range(5_000)], [], [{}], [[at, 0, 0] for at in range(20_000)]),
+        ([{"id": 1, "mode": 4, "type": "B", "inputs": [{}] * 9_000 + ONE_TYPE, "outputs": ONE_TYPE},
+          {"id": 2, "type": "K", "inputs": [{"name": str(at), "link": 1} for at in range(9_000)]}],
+         [[1, 1, 0]], [], []),
+        ([{"id": 1, "type": "s", "inputs": [{"name": "a"}] * 9_000, "widgets_values": [1] * 900}], [],
+         [{"id": at, "type": "K", "inputs": [{"name": "a", "link": 1}]} for at in range(9_000)], [[1, "-10", 0]]),
+    ],
+    ids=["subgraphs", "bypassed", "widgets"],
+)  # fmt: skip
+def test_small_pages_that_make_much_work(
+    nodes: list[Any], links: list[Any], inner: list[Any], inner_links: list[Any]
+) -> None:
+    """A page that has the same long lists looked at over and over is given up in time; what came before is told."""
+    subgraphs = [{"id": "s", "nodes": inner, "links": inner_links}]
+    told = read_page({"nodes": NAMED + nodes, "links": links, "definitions": {"subgraphs": subgraphs}})
+    assert told is not None
+    assert Reference("loras", "ink.safetensors", weight=0.5) in told.references
+
+
+def test_ids_that_are_nested_deep() -> None:
+    """What stands where an id should, too deep to be written out, is no id."""
+    deep: list[Any] = []
+    for _ in range(5_000):
+        deep = [deep]
+    page = {
+        "nodes": [*NAMED, {"id": deep, "type": "K", "inputs": [{"name": "a", "link": deep}]}],
+        "links": [[1, "lora", 0]],
+    }
+    told = read_page(page)
+    assert told is not None
+    assert told.references == (Reference("loras", "ink.safetensors", weight=0.5),)

@@ -459,3 +459,9 @@ def test_bounds(text: str) -> None:
     for key in ("parameters", "prompt", "workflow", "UserComment", "Dream", "xmp", "invokeai_metadata", "Make"):
         read({key: text, "Software": "NovelAI"})
     read({"Make": "prompt:" + text, "Dream": '"' + text})
+
+
+def test_settings_of_commas_alone() -> None:
+    """A line of settings without any key is passed over in one go, however long it is."""
+    told = read({"parameters": "a cat\nSteps: 20, Sampler: Euler, " + "a," * 500_000 + "\nSeed: 7"})
+    assert (told.positive, told.steps, told.sampler, told.seed) == ("a cat", 20, "Euler", 7)

@@ -22,6 +22,7 @@ from hikaze.daemon.listen import listen
 from hikaze.daemon.openapi import document, plain_path
 from hikaze.daemon.roots import adjust
 from hikaze.daemon.routes.table import API
+from hikaze.projections.library import ORDERS
 from openapi_spec_validator import validate
 from PIL import Image
 from safetensors.numpy import save_file
@@ -99,6 +100,15 @@ def test_description_is_valid_and_complete() -> None:
 
     told = {(method.upper(), path) for path, those in described["paths"].items() for method in those}
     assert told == {(route.method, plain_path(route.path)) for route in API}
+
+
+def test_every_order_is_described() -> None:
+    """What `sort` can be told is in the description, `best` too, and which it is if nobody says."""
+    (models,) = (route for route in API if (route.method, route.path) == ("GET", "/api/models"))
+    (sort,) = (param for param in models.params if param.name == "sort")
+
+    told = sort.about.replace(",", "").split("; ")[0].split()
+    assert {order.lstrip("-") for order in ORDERS} | {"best"} <= set(told)
 
 
 def test_answers_have_the_described_form(tmp_path: Any) -> None:

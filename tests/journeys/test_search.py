@@ -169,6 +169,15 @@ def test_tags_and_types_of_what_is_found_are_counted(library: Library) -> None:
     assert ask(library.daemon, "anime", facets=0)["items"]
 
 
+def test_a_type_is_known_by_its_other_names(library: Library) -> None:
+    """The parameter means what `type:` means, with a query and without; what can be no type finds nothing."""
+    everything = sorted(library.found("type:lora"))
+    assert everything
+    assert sorted(library.found("", type="lora")) == everything
+    assert library.found("anime", type="lora") == library.found("anime type:lora")
+    assert library.found("anime", type="../x") == library.found("", type="../x") == []
+
+
 @pytest.mark.parametrize(
     ("query", "at"), [('ink "wash', 4), ("ink (wash", 4), ("tag:", 4), ("size:>big", 6), ("is:lost", 3), ("foo:bar", 0)]
 )

@@ -147,3 +147,10 @@ def test_several_references_at_once(db: apsw.Connection) -> None:
 
     assert [one.sha256 for one in found] == [TWIN, None, CKPT]
     assert link(db, []) == []
+
+
+def test_models_called_by_a_slash(replay: Callable[[list[Event]], apsw.Connection]) -> None:
+    """A model whose name is a slash alone has no part to compare, and is not taken for one that looks like it."""
+    db = replay([ModelImported(FOO, "/", "loras", 10), ModelImported(BAR, "\\", "loras", 10)])
+    for name in ("\uff0f", "\uff3c", "\uff0f.safetensors", "/", "\\"):
+        assert meant(db, "loras", name) == Link()

@@ -16,12 +16,14 @@ Evidence = Literal["tensors", "metadata"]
 _REFINED: dict[str, frozenset[str]] = {"wan": frozenset({"wan-2.1", "wan-2.2"})}
 
 # Families with the very same layers. Metadata that names one on the right side is no contradiction to the tensors.
+_UNKNOWN = ""
+_EITHER = "flux-1 or chroma"
 _ALIKE: dict[str, frozenset[str]] = _REFINED | {
     "sdxl": frozenset({"kolors", "ssd-1b"}),
     "hunyuan-video": frozenset({"framepack"}),
     "flux-1": frozenset({"chroma"}),
+    _EITHER: frozenset({"flux-1", "chroma"}),
 }
-_UNKNOWN = ""
 _FEW = 3
 _UNETS = frozenset({"sd-1", "sd-2", "sdxl", "sdxl-refiner", "kolors", "svd", "ssd-1b", "stable-cascade"})
 
@@ -88,7 +90,7 @@ def family_of_adapter(adapter: Adapter, named: str | None = None) -> tuple[str |
     family = claimed.pop() if len(claimed) == 1 else _UNKNOWN
     if named in _ALIKE.get(family, ()) and not (named == "chroma" and adapter.has(_MODULATION)):
         return named, "metadata"
-    return (None if family == _UNKNOWN else family), "tensors"
+    return (None if family in (_UNKNOWN, _EITHER) else family), "tensors"
 
 
 def _could_be(family: str, adapter: Adapter) -> bool:
@@ -214,6 +216,9 @@ _SECOND = re.compile(r"transformer_blocks_0_attnB_to_[kv]$")
 _FIRST = re.compile(r"transformer_blocks_0_attn0_to_[qkv]$")
 _QWEN = re.compile(r"transformer_blocks_0_(?:img|txt)_(?:mlp_net_0(?:_proj)?|mod_0)$")
 _QWEN_21 = re.compile(r"transformer_blocks_0_img_mlp_(?:gate_layer|gate_up|proj)$")
+_FEED_OF_BLOCKS = re.compile(
+    r"transformer_blocks_0_ff(?:_context)?_net_0(?:_proj)?$|single_transformer_blocks_0_proj_mlp$"
+)
 _PLAIN_FEED = re.compile(r"transformer_blocks_0_ff_net_0(?:_proj)?$")
 
 
@@ -249,6 +254,8 @@ def _with_single_blocks(adapter: Adapter, widths: set[int]) -> Iterator[str]:
         return
     elif adapter.depth("single_transformer_blocks") == 40:
         yield "hunyuan-video"
+    elif adapter.has(_BLOCKS_FEED) and not adapter.has(_MODULATION) and 768 not in _lengths(adapter.texts):
+        yield _EITHER  # as in `_is_flux_1`
     elif _is_deep(adapter, "single_transformer_blocks", 38) and _is_deep(adapter, "transformer_blocks", 19):
         yield "flux-1"
 
