@@ -216,7 +216,7 @@ _SECOND = re.compile(r"transformer_blocks_0_attnB_to_[kv]$")
 _FIRST = re.compile(r"transformer_blocks_0_attn0_to_[qkv]$")
 _QWEN = re.compile(r"transformer_blocks_0_(?:img|txt)_(?:mlp_net_0(?:_proj)?|mod_0)$")
 _QWEN_21 = re.compile(r"transformer_blocks_0_img_mlp_(?:gate_layer|gate_up|proj)$")
-_FEED_OF_BLOCKS = re.compile(
+_BLOCKS_FEED = re.compile(
     r"transformer_blocks_0_ff(?:_context)?_net_0(?:_proj)?$|single_transformer_blocks_0_proj_mlp$"
 )
 _PLAIN_FEED = re.compile(r"transformer_blocks_0_ff_net_0(?:_proj)?$")
