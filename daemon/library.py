@@ -72,7 +72,9 @@ class Library:
         self.newer = self._log.unknown_kinds() if self._log.damage is None else []
         self._forget_answers()
         self._finder = Finder()
-        self._views = Views(self._views_path, self._log, progress=progress, heard=self._finder.hear)
+        self._views = Views(
+            self._views_path, self._log, progress=progress, heard=self._finder.hear, telling=self._finder.telling
+        )
         for name in ("log.db", "views.db"):
             os.chmod(os.path.join(data, name), 0o600)
         self._generation, self._db = self._views.generation, reader(self._views_path)

@@ -63,14 +63,15 @@ class Finder:
     def __init__(self) -> None:
         """Begin with nothing known; the first search reads it."""
         self._lock = threading.Lock()
-        self._telling = threading.Lock()
+        self.telling = threading.RLock()
+        """Whoever commits rows and tells of them holds it meanwhile: no search sees the ones without the other."""
         self._touched: Touched | None = None  # None while nobody has searched
         self._known: Rows | None = None
         self._generation = -1
 
     def hear(self, touched: Touched) -> None:
         """Learn what events touched whose rows are committed; to be called before those are answered."""
-        with self._telling:
+        with self.telling:
             if self._touched is not None:
                 self._touched.add(touched)
 
@@ -101,9 +102,7 @@ class Finder:
     def make_ready(self, db: apsw.Connection, generation: int) -> bool:
         """Make some of what lets words be found quickly, first read what is needed at all; False when all is made."""
         with self._lock, transaction(db):
-            known = self._known
-            if known is None or self._generation != generation:
-                return not self._fresh(db, generation).terms.grams.ready
+            known = self._fresh(db, generation)  # orders and pieces are those of the rows that are known
             if known.terms.grams.ready:
                 return False
             known.terms.make_grams(lambda models: searching.documents(db, models))
@@ -132,9 +131,9 @@ class Finder:
 
     def _fresh(self, db: apsw.Connection, generation: int) -> Rows:
         """Give what is known, in step with all that was told before; in the transaction of the query."""
-        with self._telling:
+        with self.telling:
             touched, self._touched = self._touched, Touched()
-        rows(db, "SELECT 1 FROM models LIMIT 1")  # the rows as they are from here on
+            rows(db, "SELECT 1 FROM models LIMIT 1")  # the rows as they are from here on
         if self._known is None or self._generation != generation or not self._refresh(db, self._known, touched):
             self._known = None
             self._known, self._generation = Rows(db), generation

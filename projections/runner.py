@@ -10,6 +10,7 @@ it, and is opened again only if it still has it.
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any, Protocol, cast
 from zlib import crc32
@@ -80,8 +81,12 @@ class Views:
         views: Sequence[View] = VIEWS,
         progress: Progress = lambda _done, _all: None,
         heard: Heard = lambda _touched: None,
+        telling: AbstractContextManager[object] | None = None,
     ) -> None:
-        """Open the views of a log at `path` (":memory:" to keep nothing), building them where they are out of date."""
+        """Open the views of a log at `path` (":memory:" to keep nothing), building them where they are out of date.
+
+        `telling` is held from when rows are committed until `heard` knows.
+        """
         self.path = path
         self.generation = 0
         """How often the file was exchanged for a new one: readers of an older one open it again."""
@@ -89,6 +94,7 @@ class Views:
         self._views = tuple(views)
         self._progress = progress
         self._heard, self._touched = heard, Touched()
+        self._telling = telling or contextlib.nullcontext()
         if path != ":memory:":
             _remove(path + ".new")
             if not self._is_current():  # checked by seal and versions, and by log, position and checksum there
@@ -150,11 +156,12 @@ class Views:
         """Commit the rows together with the position they stand at."""
         if self._at != self._position:
             _save_position(self.db, self._at, self._log.own_reader())
-        self.db.execute("COMMIT")
+        with self._telling:
+            self.db.execute("COMMIT")
+            touched, self._touched = self._touched, Touched()
+            if touched:
+                self._heard(touched)
         self._position = self._at
-        touched, self._touched = self._touched, Touched()
-        if touched:
-            self._heard(touched)
 
     def rollback(self) -> None:
         """Forget what was applied since `begin`."""

@@ -581,3 +581,19 @@ def test_what_is_made_ready_before_the_first_search_is_in_step() -> None:
     library.write(ModelImported("b2", "Inkwell", "loras", 1), ModelEdited("a1", Changes(name="Wash")))
 
     assert hashes(library.find(Word("ink"))) == ["b2", "a1"]
+
+
+def test_what_is_made_ready_after_a_write_is_in_step() -> None:
+    """What is read in the background between a write and the next search is that of the write, too."""
+    models = [f"{number:064x}" for number in range(40)]
+    library = Library(*(ModelImported(sha256, f"x {number}", "loras", number) for number, sha256 in enumerate(models)))
+    library.find(Word("x"))
+
+    for number, sha256 in enumerate(models):
+        library.write(ModelEdited(sha256, Changes(name=f"x {99 - number}")))
+    library.write(ModelImported("f" * 64, "x last", "loras", 3))
+    library.make_ready()
+
+    for order in ("best", "name", "-changed", "added", "size"):
+        library.write(ModelEdited(models[7], Changes(name=f"x {order}")))
+        assert library.pages(Word("x"), order, 9) == expected(look(library.db), Word("x"), order)
