@@ -487,10 +487,11 @@ class Observer:
             taken = [result for result in looked if self._is_at_rest(lane, result)]
             if len(taken) < len(looked):
                 lane.wake.set()  # a scan may have looked: whoever waits for the next hint must know when to look again
-            self._doubt_rewritten(taken)
+            rewritten = self._doubt_rewritten(taken)
             lane.losses.arrived(taken)
             outcome = await self._break_off(looked)
             outcome.join(await self._write_sightings(await self._disks.sightings_of(taken)))
+            self._compare_rewritten(rewritten)
             return outcome
 
     async def _known_for_whole(self, looked: list[Looked]) -> list[Looked]:
@@ -513,17 +514,31 @@ class Observer:
                 broken.append(file)
         return await self.write(lambda db: break_off(db, broken)) if broken else Outcome()
 
-    def _doubt_rewritten(self, taken: Sequence[Looked]) -> None:
-        """Have a model's file compared that was written to and looks as before: size and time may have been kept."""
+    def _doubt_rewritten(self, taken: Sequence[Looked]) -> list[Looked]:
+        """Have a model's file compared that was written to and looks as before: size and time may have been kept.
+
+        Gives those that are no known file at their path: one that was moved there may be one once that is written.
+        """
+        rewritten: list[Looked] = []
         for looked in taken:
             if looked.path not in self._written or looked.seen is None:
                 continue
             self._written.pop(looked.path)
             if looked.seen.nlink > 1:  # at its other names it has changed as well, and no hint tells
                 self.look_again(looking.other_names(self._library.db, rooting.as_file(looked.seen, looked.root.id)))
+            rewritten.append(looked)
+        return self._compare_rewritten(rewritten)
+
+    def _compare_rewritten(self, rewritten: Sequence[Looked]) -> list[Looked]:
+        """Have those compared that are known at their path, as they look; gives the others."""
+        others: list[Looked] = []
+        for looked in rewritten:
             seen, known = looked.seen, models.location(self._library.db, to_text(looked.path))
-            if known is not None and (seen.size, seen.mtime_ns) == (known.size, known.mtime_ns):
+            if seen is not None and known is not None and (seen.size, seen.mtime_ns) == (known.size, known.mtime_ns):
                 self._comparing.ask({looked.path: (seen.size, seen.mtime_ns, rooting.signed(seen.ino))})
+            else:
+                others.append(looked)
+        return others
 
     def _is_at_rest(self, lane: _Lane, looked: Looked) -> bool:
         if looked.seen is None:

@@ -373,6 +373,27 @@ def test_a_file_that_is_overwritten(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
+def test_a_file_that_is_moved_and_overwritten(tmp_path: Path) -> None:
+    """Other bytes are found also where a move and a rewrite that keeps size and time are seen in one look."""
+
+    async def play(at: Home) -> None:
+        path = await own(at)
+        before, there = path.stat(), path.with_name("moved.safetensors")
+        path.rename(there)
+        with open(there, "r+b") as file:
+            file.write(model_bytes(2))
+        os.utime(there, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert (there.stat().st_size, there.stat().st_ino) == (before.st_size, before.st_ino)
+        at.hints.deliver(Hint("written", str(there)))
+        await at.until(at.observer.waiting)
+        await look_later(at, 2.1)
+
+        number = await at.until(lambda: at.at(there))
+        assert getattr(pending.get(at.db, number), "replaces", "") == sha_of(1)
+
+    run(tmp_path, play)
+
+
 def test_stopping_while_a_file_is_hashed(tmp_path: Path) -> None:
     """Nobody waits for the end of a large file."""
 
