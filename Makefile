@@ -22,9 +22,10 @@ test: ## all tests, with whatever they need (as root this may install Debian pac
 	@sh tools/venv.sh dev
 	@sh tools/test.sh $(ARGS)
 
-test-fast: ## the tests without a browser and without ComfyUI, for every minute
+test-fast: ## the tests that start no program, on all cores, for every minute
 	@sh tools/venv.sh dev
-	@exec .venv/bin/pytest -m "not browser and not comfyui and not slow and not packaging" $(ARGS)
+	@exec .venv/bin/pytest -n auto --dist worksteal \
+		-m "not journey and not browser and not comfyui and not slow and not packaging" $(ARGS)
 
 torture: ## stories of storms and crashes until the time is over: make torture SECONDS=3600 SEED=1 (600 if left out)
 	@sh tools/venv.sh dev

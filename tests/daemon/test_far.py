@@ -184,6 +184,7 @@ def test_a_process_that_was_killed_is_replaced(far: Path) -> None:
     play(story())
 
 
+@pytest.mark.slow
 def test_a_process_that_shows_no_sign_of_life(far: Path) -> None:
     """It is given up after a while, killed, and another one is tried; near looks go on all the time."""
 
@@ -270,6 +271,7 @@ def test_another_file_system_at_the_same_point(far: Path) -> None:
     play(story())
 
 
+@pytest.mark.slow
 @needs_bindfs
 def test_a_mount_that_hangs(tmp_path: Path) -> None:
     """Its process is killed though it hangs in the kernel, and the end of the daemon does not wait for it."""

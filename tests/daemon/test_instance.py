@@ -79,7 +79,9 @@ def test_second_daemon_is_refused(tmp_path: Path):
     )
 
 
-@pytest.mark.parametrize(("pid", "told"), [(os.getpid(), " at http://127.0.0.1:8790"), (1, "")])
+@pytest.mark.parametrize(
+    ("pid", "told"), [(os.getpid(), " at http://127.0.0.1:8790"), (1, "")], ids=["of this process", "of another"]
+)
 def test_second_daemon_hears_the_address(tmp_path: Path, pid: int, told: str):
     """It hears the first one's address too, if the announcement is of the process that has the lock."""
     info = Running("http://127.0.0.1:8790", None, "t" * 43, pid, str(tmp_path), "1")

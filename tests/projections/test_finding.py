@@ -403,6 +403,7 @@ NEW_WORDS = ("b", "ba", "_1", "1b", "a_", " a", "e", "/", "水", "bb", "a1")  # 
 @given(
     st.lists(st.tuples(st.lists(EVENT, min_size=1, max_size=4), PART, ORDER), min_size=1, max_size=12), st.booleans()
 )
+@pytest.mark.slow
 def test_it_finds_what_a_look_at_every_row_would(story: list[tuple[list[Event], Part, Any]], ready: bool) -> None:
     """After whatever events: the same models, in the same order page by page, with the same counts."""
     library = Library(*BASE)
