@@ -198,7 +198,7 @@ def test_an_archive_with_a_wide_directory():
 @pytest.mark.parametrize(
     ("instruction", "asked"),
     [
-        (Call(Name("os", "system"), ("touch /tmp/pwned",)), "os.system"),
+        (Call(Name("os", "system"), ("touch pwned",)), "os.system"),
         (Call(Name("builtins", "eval"), ("1",)), "builtins.eval"),
         (Raw(b"(S'true'\nios\nsystem\n"), "os.system"),
         (Raw(b"(cos\nsystem\nS'true'\no"), "os.system"),
