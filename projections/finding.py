@@ -1,8 +1,8 @@
 """Searches: pages of the models that a query means, best matches first, with the counts of their tags and types.
 
-A `Finder` holds in memory what it needs to know of all models. It learns that with the first search and is told of
-every event since (`hear`), so that a page shows what was written before it was asked for. What it knows of the rows
-follows them, and its answers are those of a plain look at every row.
+A `Finder` holds in memory what it needs to know of all models. It learns that when somebody first lists or searches,
+and is told of every event since (`hear`), so that a page shows what was written before it was asked for. What it knows
+of the rows follows them, and its answers are those of a plain look at every row.
 """
 
 import threading
@@ -63,7 +63,7 @@ class Finder:
     """Finds models; for queries in any thread, and for a writer that tells of events."""
 
     def __init__(self) -> None:
-        """Begin with nothing known; the first search reads it."""
+        """Begin with nothing known; `make_ready` reads it, or the first search."""
         self._lock = threading.Lock()
         self.telling = threading.RLock()
         """Whoever commits rows and tells of them holds it meanwhile: no search sees the ones without the other."""

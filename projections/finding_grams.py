@@ -2,7 +2,8 @@
 
 Of such there are few, and words are made of them: what holds a word holds its pieces, and what holds a whole word holds
 every part of that. So few texts are left to be looked through. A bitmap for each piece is made once somebody has
-searched, in the background, some ten seconds at 100,000 models; until then the texts of the others are looked through.
+listed or searched, in the background, some ten seconds of CPU at 100,000 models; until then the texts of the others are
+looked through.
 """
 
 import re
