@@ -2,9 +2,10 @@
 
 What people may search for is short in most models, and lies in memory once somebody lists or searches
 (`finding_words`). What sidecars and headers tell may be long: so texts of more than `SHORT` letters have an index of
-three letters each, FTS5 without its own copy of the text. It follows the rows of other views, so those call nothing here: `runner` has
-`follow` bring it in step with what events touched, and `fill` builds it at the end of a rebuild, which is far cheaper
-than model by model. It keeps no positions, so it gives candidates: whoever asks looks at their texts.
+three letters each, FTS5 without its own copy of the text. It follows the rows of other views, so those call nothing
+here: `runner` has `follow` bring it in step with what events touched, and `fill` builds it at the end of a rebuild,
+which is far cheaper than model by model. It keeps no positions, so it gives candidates: whoever asks looks at their
+texts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
