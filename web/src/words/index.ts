@@ -1,0 +1,11 @@
+/** All words of the page, by the part that says them. Components say nothing that is not here. */
+
+import { common } from './common'
+import { details } from './details'
+import { frame } from './frame'
+import { library } from './library'
+import { pending } from './pending'
+
+export { counted, day, moment, number, percent, since, size } from './common'
+
+export const words = { common, frame, library, details, pending } as const
