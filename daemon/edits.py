@@ -1,6 +1,7 @@
 """What people change by hand: the fields, tags and cover of models, the fields of pending models, dismissals."""
 
 import unicodedata
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import apsw
@@ -49,14 +50,13 @@ def edit_model(db: apsw.Connection, sha256: str, patch: ModelPatch, version: int
     fields = _changes(patch, known) | _favorite(patch, known)
     events: list[Event] = [ModelEdited(sha256, Changes(**fields))] if fields else []
     tagger = tagging.Tagger(db)
-    if patch.tags is not UNSET:
-        events += tagging.replace(
-            tagger,
-            tags.of_model(db, sha256),
-            patch.tags,
-            lambda tag: ModelTagged(sha256, tag),
-            lambda tag: ModelUntagged(sha256, tag),
-        )
+    events += _tagged(
+        tagger,
+        patch,
+        tags.of_model(db, sha256),
+        lambda tag: ModelTagged(sha256, tag),
+        lambda tag: ModelUntagged(sha256, tag),
+    )
     if patch.cover is not UNSET:
         if not images.has(db, sha256, patch.cover):
             raise Refused(f"this model has no picture {patch.cover}; choose one of {images.sequences(db, sha256)}")
@@ -76,14 +76,13 @@ def edit_pending(db: apsw.Connection, number: int, patch: PendingPatch, version:
         fields["name"] = clean_name(patch.name)
     events: list[Event] = [PendingEdited(number, Changes(**fields))] if fields else []
     tagger = tagging.Tagger(db)
-    if patch.tags is not UNSET:
-        events += tagging.replace(
-            tagger,
-            tags.of_pending(db, number),
-            patch.tags,
-            lambda tag: PendingTagged(number, tag),
-            lambda tag: PendingUntagged(number, tag),
-        )
+    events += _tagged(
+        tagger,
+        patch,
+        tags.of_pending(db, number),
+        lambda tag: PendingTagged(number, tag),
+        lambda tag: PendingUntagged(number, tag),
+    )
     return Decision([*tagger.events, *(of_pending(number, event) for event in events)])
 
 
@@ -150,6 +149,19 @@ def _changes(patch: PendingPatch, known: models.Model | pending.Pending) -> dict
         for field, value in wanted.items()
         if (value != current[field] if field in current else _is_new(value, known, field))
     }
+
+
+def _tagged(
+    tagger: tagging.Tagger,
+    patch: PendingPatch,
+    have: Iterable[int],
+    on: Callable[[int], Event],
+    off: Callable[[int], Event],
+) -> list[Event]:
+    """Give the events that bring the tags of a patch about, where `have` stands now."""
+    if patch.tags is not UNSET:
+        return tagging.replace(tagger, have, patch.tags, on, off)
+    return tagging.change(tagger, have, patch.add_tags or (), patch.remove_tags or (), on, off)
 
 
 def _is_new(value: Any, known: models.Model | pending.Pending, field: str) -> bool:

@@ -48,6 +48,11 @@ class Tagger:
         """Give the ids of names (cleaned), in order, each once; adds to `events` what makes the new ones."""
         return list(dict.fromkeys(self._id(clean(name)) for name in names))
 
+    def known(self, names: Iterable[str]) -> list[int]:
+        """Give the ids of those names (cleaned) that are tags already, in order, each once."""
+        found = (tags.find(self._db, clean(name)) for name in names)
+        return list(dict.fromkeys(each[0] for each in found if each is not None))
+
     def _id(self, name: str) -> int:
         found = tags.find(self._db, name)
         if found is not None:
@@ -72,6 +77,29 @@ def replace(
     added = [on(tag) for tag in want if tag not in have]
     removed = [off(tag) for tag in sorted(have - set(want))]
     return removed + added
+
+
+def change(
+    tagger: Tagger,
+    have: Iterable[int],
+    add: Iterable[str],
+    remove: Iterable[str],
+    on: Callable[[int], Event],
+    off: Callable[[int], Event],
+) -> list[Event]:
+    """Give the events that put some names on and take some off, where `have` stands now; others stay as they are."""
+    refuse_both(add, remove)
+    have = set(have)
+    removed = [off(tag) for tag in tagger.known(remove) if tag in have]
+    return removed + [on(tag) for tag in tagger.ids(add) if tag not in have]
+
+
+def refuse_both(add: Iterable[str], remove: Iterable[str]) -> None:
+    """Refuse to put a tag on and to take it off in one go; raises `BadTag`."""
+    off = {tag_key(clean(name)) for name in remove}
+    for name in add:
+        if tag_key(clean(name)) in off:
+            raise BadTag(f"the tag {clean(name)!r} is to be put on and to be taken off; say one of both")
 
 
 def create(db: apsw.Connection, name: str) -> Decision:

@@ -1,7 +1,7 @@
 """The `models` view: what each model is, and where its content lies."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -109,6 +109,7 @@ CREATE INDEX models_by_type_changed ON models (type, changed_at, sha256);
 CREATE INDEX models_by_rules ON models (header_rules);
 CREATE INDEX locations_by_inode ON locations (ino, size_bytes, mtime_ns);
 CREATE INDEX locations_claimed ON locations (path) WHERE claimed;
+CREATE INDEX locations_by_root ON locations (root) WHERE NOT lost;
 """
 HANDLES = (
     ModelImported,
@@ -276,6 +277,9 @@ def _is_known(db: Tables, model: str) -> bool:
 
 
 def _edit(db: Tables, model: str, changes: Changes, stored: Stored) -> None:
+    if given_in(changes) <= {"type", "favorite"}:
+        _mark(db, model, changes, stored)
+        return
     row = db.select(
         "SELECT name, type, own_json, own_favorite, given_json FROM models WHERE sha256 = ?", (model,)
     ).fetchone()
@@ -299,6 +303,28 @@ def _edit(db: Tables, model: str, changes: Changes, stored: Stored) -> None:
         ),
     )
     _show(db, model)
+
+
+# What somebody gave is theirs, whatever sidecars say.
+_GIVEN_TOO = (
+    "given_json = (SELECT json_group_array(value ORDER BY value) FROM"
+    " (SELECT value FROM json_each(given_json) UNION SELECT value FROM json_each(?)))"
+)
+_MARK = (
+    "UPDATE models SET favorite = coalesce(?, favorite), own_favorite = coalesce(?, own_favorite),"  # noqa: S608
+    f" {_GIVEN_TOO}, changed_at = ?, version = ? WHERE sha256 = ?"
+)
+_MARK_TYPE = _MARK.replace("SET ", "SET type = ?, ")
+
+
+def _mark(db: Tables, model: str, changes: Changes, stored: Stored) -> None:
+    """Do an edit that changes no text: many are made at once, so nothing is read and no text is worked out anew."""
+    favorite = None if changes.favorite is UNSET else int(changes.favorite)
+    values = favorite, favorite, _encoded(sorted(given_in(changes))).decode(), stored.time, stored.version, model
+    if changes.type is UNSET:
+        db.execute(_MARK, values)
+    else:
+        db.execute(_MARK_TYPE, (changes.type, *values))
 
 
 def _show(db: Tables, model: str) -> None:
@@ -418,6 +444,25 @@ def get(db: apsw.Connection, sha256: str) -> Model | None:
         given=frozenset(msgspec.json.decode(given)),
         claimed=bool(claimed),
     )
+
+
+class Mark(NamedTuple):
+    """What marks a model: its type, whether it is a favourite, and whether somebody here has said so."""
+
+    type: str
+    favorite: bool
+    is_said: bool
+
+
+def marks(db: apsw.Connection, models: Sequence[str]) -> dict[str, Mark]:
+    """Give the marks of those of some hashes that are models', in their order."""
+    found = rows(
+        db,
+        "SELECT m.sha256, m.type, m.favorite, m.given_json LIKE '%\"favorite\"%' FROM json_each(?) j"
+        " CROSS JOIN models m ON m.sha256 = j.value ORDER BY j.id",
+        (msgspec.json.encode(models).decode(),),
+    )
+    return {sha256: Mark(type_, bool(favorite), bool(said)) for sha256, type_, favorite, said in found}
 
 
 def provided(db: apsw.Connection, sha256: str) -> list[Row]:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hikaze.daemon.edits import NotFound, Refused, Stale, dismiss, edit_model, edit_pending
 from hikaze.daemon.shapes import ModelPatch, PendingPatch, PromptsPatch
 from hikaze.daemon.sightings import of_model, of_pending
+from hikaze.daemon.tagging import BadTag
 from hikaze.events.catalog import (
     Changes,
     CoverChosen,
@@ -78,6 +80,36 @@ def test_tags_are_replaced_as_a_whole(memory: Memory) -> None:
 
     events = memory.write(lambda db: edit_model(db, A, ModelPatch(tags=["TWO", "three"]), None))
     assert events == [TagCreated(3, "three"), ModelUntagged(A, 1), ModelTagged(A, 3)]
+
+
+def test_tags_are_put_on_and_taken_off(memory: Memory) -> None:
+    """What is to be put on or taken off is said alone, and tags that somebody else put on meanwhile stay."""
+    memory.write(lambda db: edit_model(db, A, ModelPatch(tags=["One", "Two"]), None))
+
+    patch = ModelPatch(add_tags=["TWO", "three"], remove_tags=["one", "never seen"])
+    assert memory.write(lambda db: edit_model(db, A, patch, None)) == [
+        TagCreated(3, "three"),
+        ModelUntagged(A, 1),
+        ModelTagged(A, 3),
+    ]
+    assert memory.write(lambda db: edit_model(db, A, patch, None)) == []
+    assert memory.write(lambda db: edit_pending(db, 1, PendingPatch(add_tags=["x"]), None)) == [
+        TagCreated(4, "x"),
+        PendingTagged(1, 4),
+    ]
+    assert memory.write(lambda db: edit_pending(db, 1, PendingPatch(remove_tags=["X"]), None)) == [
+        PendingUntagged(1, 4)
+    ]
+    with pytest.raises(BadTag):
+        memory.write(lambda db: edit_model(db, A, ModelPatch(add_tags=["x"], remove_tags=["X "]), None))
+
+
+@pytest.mark.parametrize("kind", [ModelPatch, PendingPatch])
+@pytest.mark.parametrize("other", [{"add_tags": ["x"]}, {"remove_tags": []}])
+def test_a_list_of_tags_is_whole_or_a_change(kind: type[PendingPatch], other: dict[str, Any]) -> None:
+    """The whole list and a change of it exclude each other."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"tags": []} | other, kind)
 
 
 @pytest.mark.parametrize(
