@@ -4,10 +4,10 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import apsw
 import msgspec
@@ -15,9 +15,12 @@ import msgspec
 from ..events.catalog import ImportCancelled, ImportRequested, Strategy
 from ..events.record import New
 from ..events.writer import Decision, Unwritable
-from ..projections import imports, pending
+from ..projections import imports, pending, pendinglist, roots
 from .importplan import Failed, ImportStopped, Withdrawn, end_of, of_import
 from .ingest import AFTER_PLAN, STEPS, Job, Step, Tools, job_of, let_go, take_hold, take_up
+
+Group = Literal["conflict", "failed"]
+"""The pending models that wait and whose last import ended so."""
 
 WORKERS = 2  # hashing two files at once is nearly twice as fast, a third only makes one disk seek
 LOOK_EVERY_S = 1.0  # at whether what an import waits for answers
@@ -29,6 +32,10 @@ log = logging.getLogger(__name__)
 
 class NoSuchPending(LookupError):
     """There is no pending model of this id."""
+
+
+class Paused(Exception):
+    """The pending model lies in a root that is paused."""
 
 
 class AlreadyQueued(Exception):
@@ -56,6 +63,39 @@ class Wish:
     type: str | None = None
 
 
+class _Amount:
+    """How much of the queue is done since it was last empty: imports, and the bytes of their files."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+        self._done = self._total = self._bytes = self._bytes_total = 0
+
+    def add(self, jobs: Sequence[Job], sizes: Mapping[int, int]) -> None:
+        """Take in imports, with the sizes of files by pending model."""
+        self._sizes |= {job.op: sizes.get(job.pending, 0) for job in jobs}
+        self._total += len(jobs)
+        self._bytes_total += sum(self._sizes[job.op] for job in jobs)
+
+    def finish(self, job: Job) -> None:
+        """Count an import as done, however it ended."""
+        self._done += 1
+        self._bytes += self._sizes.pop(job.op, 0)
+
+    def forget(self, job: Job) -> None:
+        """Count an import no more that was taken back before it began."""
+        self._total -= 1
+        self._bytes_total -= self._sizes.pop(job.op, 0)
+
+    def figures(self) -> dict[str, int]:
+        """Give what there is to tell."""
+        return {
+            "done": self._done,
+            "total": self._total,
+            "bytes": self._bytes,
+            "bytes_total": self._bytes_total,
+        }
+
+
 class Importer:
     """Works off the queue. `start` takes up what a restart left; `close` stops after the step under way."""
 
@@ -81,8 +121,7 @@ class Importer:
         self._wake = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._done = 0
-        self._of = 0
+        self._of = _Amount()
 
     async def recover(self) -> None:
         """Take up what a crash interrupted: finished once started. Call before anybody looks at the disk."""
@@ -93,7 +132,8 @@ class Importer:
         begun = [job for job in jobs if job.resumed]
         for job in (*late, *begun):
             take_hold(self._tools, job)
-        self._enqueue([*late, *begun, *(job for job in jobs if not job.resumed)])
+        every = [*late, *begun, *(job for job in jobs if not job.resumed)]
+        self._enqueue(every, pendinglist.sizes(db, [job.pending for job in every]))
 
     async def _is_tidied(self, job: Job) -> bool:
         """Tidy up behind an import that was done; False where the disk refuses: a worker tries until it does not.
@@ -135,52 +175,62 @@ class Importer:
     async def one(self, number: int, wish: Wish, *, actor: str, key: str | None, request: bytes) -> Ended:
         """Import one pending model and wait until it has ended.
 
-        Raises `NoSuchPending`, `AlreadyQueued`, and what a write raises. The import goes on if nobody waits.
+        Raises `NoSuchPending`, `AlreadyQueued`, `Paused`, and what a write raises. The import goes on if nobody waits.
         """
         job = Job(secrets.token_hex(8), number, wish.strategy, wish.type, actor, secrets.token_bytes(16), waited=True)
+        sizes: dict[int, int] = {}
 
         def ask(db: apsw.Connection) -> Decision:
-            if pending.get(db, number) is None:
+            sizes.update(pendinglist.sizes(db, [number]))
+            if number not in sizes:
                 raise NoSuchPending(f"there is no pending model {number}; list them with `hikazed pending`")
             if imports.open_import_of(db, number) is not None:
                 raise AlreadyQueued(f"pending model {number} is being imported already")
+            if number in roots.paused_pending(db):
+                raise Paused(f"the folder of pending model {number} is paused; resume that, then import it")
             return Decision([_request(job.op, number, wish)], job.op)
 
         written = await self._library.write(ask, actor=actor, action=job.action, key=key, request=request)
         if written.repeated:
             return await self._outcome(str(written.value))
         waiter = self._waiters[job.op] = asyncio.get_running_loop().create_future()
-        self._enqueue([job])
+        self._enqueue([job], sizes)
         return await asyncio.shield(waiter)
 
     async def many(
-        self, numbers: Sequence[int] | None, wish: Wish, *, actor: str, key: str | None, request: bytes
+        self, which: Sequence[int] | Group | None, wish: Wish, *, actor: str, key: str | None, request: bytes
     ) -> tuple[int, int, str]:
-        """Queue several pending models (None: all that wait): (how many, the position, the action's id)."""
+        """Queue several pending models, a group, or all that wait: (how many, the position, the action's id)."""
         action = secrets.token_bytes(16)
         jobs: list[Job] = []
+        sizes: dict[int, int] = {}
 
         def ask(db: apsw.Connection) -> Decision:
-            waiting = set(pending.waiting(db))
-            for number in sorted(set(numbers or ()) - waiting):
-                if pending.get(db, number) is None:
-                    raise NoSuchPending(f"there is no pending model {number}; list them with `hikazed pending`")
-            chosen = sorted(waiting) if numbers is None else list(dict.fromkeys(numbers))
+            chosen = _chosen(db, which)
             ops = [(secrets.token_hex(8), number) for number in chosen if imports.open_import_of(db, number) is None]
+            sizes.update(pendinglist.sizes(db, chosen))
             jobs[:] = [Job(op, number, wish.strategy, wish.type, actor, action) for op, number in ops]
             return Decision([_request(op, number, wish) for op, number in ops], [len(ops), action.hex()])
 
         written = await self._library.write(ask, actor=actor, action=action, key=key, request=request)
         queued, name = written.value
         if not written.repeated:
-            self._enqueue(jobs)
+            self._enqueue(jobs, sizes)
         return queued, written.position, name
 
-    async def cancel(self, *, actor: str) -> tuple[int, int]:
-        """Take back every import that has not touched anything yet: (how many, the position)."""
-        waiting = [job for job in self._queue if job.plan is None]
-        hashing = [job for job in self._running.values() if job.plan is None]
-        self._queue = deque(job for job in self._queue if job.plan is not None)
+    async def cancel(self, numbers: Set[int] | None = None, *, actor: str) -> tuple[int, int]:
+        """Take back every import that has not put a file into its place (None: of all): (how many, the position).
+
+        Those that read or copy a file are told to stop: what comes of them is told by the events.
+        """
+
+        def is_meant(job: Job) -> bool:
+            return numbers is None or job.pending in numbers
+
+        waiting = [job for job in self._queue if job.plan is None and is_meant(job)]
+        stopping = [job for job in self._running.values() if _can_stop(job) and is_meant(job)]
+        taken = {job.op for job in waiting}
+        self._queue = deque(job for job in self._queue if job.op not in taken)
         events = [of_import(job.op, ImportCancelled(job.op, job.pending)) for job in waiting]
         try:
             written = await self._library.write(lambda _db: Decision(events), actor=actor)
@@ -188,23 +238,31 @@ class Importer:
             self._queue.extendleft(reversed(waiting))
             self._wake.set()
             raise
-        for job in hashing:
+        for job in stopping:
             job.stop.set()
         for job in waiting:
+            self._of.forget(job)
             self._tell(job, written.position)
         self._show()
-        return len(waiting) + len([job for job in hashing if job.plan is None]), written.position
+        return len(waiting) + sum(map(_can_stop, stopping)), written.position
+
+    def leave(self, root: int, why: str) -> None:
+        """A root is paused or removed: what of it is being read and has changed nothing yet fails, and says why."""
+        for job in self._running.values():
+            if job.plan is None and job.subject is not None and job.subject.root == root:
+                job.halted = why
+                job.stop.set()
 
     def under_way(self) -> dict[str, int]:
-        """Give how many imports wait, run, and were done since the queue was last empty."""
-        return {"queued": len(self._queue), "running": len(self._running), "done": self._done, "total": self._of}
+        """Give how many imports wait, run, and were done since the queue was last empty, with the bytes of all."""
+        return {"queued": len(self._queue), "running": len(self._running)} | self._of.figures()
 
     # Working --------------------------------------------------------------------------------------------
 
-    def _enqueue(self, jobs: Sequence[Job]) -> None:
+    def _enqueue(self, jobs: Sequence[Job], sizes: Mapping[int, int]) -> None:
         if not self._queue and not self._running:
-            self._done = self._of = 0
-        self._of += len(jobs)
+            self._of = _Amount()
+        self._of.add(jobs, sizes)
         self._queue.extend(jobs)
         self._wake.set()
         self._show()
@@ -255,7 +313,7 @@ class Importer:
             await self._end(job, Failed("an error in Hikaze itself; its log has the details"))
         finally:
             self._running.pop(job.op, None)
-            self._done += 1
+            self._of.finish(job)
             paths = let_go(self._tools, job)
             await job.held.aclose()
             self._library.news.finished(f"import/{job.op}")
@@ -271,7 +329,7 @@ class Importer:
                 if job.stop.is_set() and job.plan is None:
                     raise Withdrawn("cancelled")
         except ImportStopped as stopped:
-            await self._end(job, stopped)
+            await self._end(job, Failed(job.halted) if job.halted and isinstance(stopped, Withdrawn) else stopped)
         else:
             await self._persist(job, self._library.caught_up)
             self._tell(job, job.position)
@@ -316,9 +374,29 @@ class Importer:
 
     def _show(self) -> None:
         if self._queue or self._running:
-            self._library.news.progress("imports", what="importing", done=self._done, total=self._of)
+            self._library.news.progress("imports", what="importing", **self._of.figures())
         else:
             self._library.news.finished("imports")
+
+
+def _chosen(db: apsw.Connection, which: Sequence[int] | Group | None) -> list[int]:
+    """Give the pending models that are meant, those in paused roots only where named; raises `NoSuchPending`."""
+    waiting, paused = pending.waiting(db), roots.paused_pending(db)
+    if which is None:
+        return [number for number in waiting if number not in paused]
+    if isinstance(which, str):
+        there = set(waiting) - paused
+        return [number for number in pendinglist.ids(db, which) if number in there]
+    numbers = [int(number) for number in which]
+    for number in sorted(set(numbers).difference(waiting)):
+        if pending.get(db, number) is None:
+            raise NoSuchPending(f"there is no pending model {number}; list them with `hikazed pending`")
+    return list(dict.fromkeys(numbers))
+
+
+def _can_stop(job: Job) -> bool:
+    """Tell whether nothing lies in its new place yet, and something is read for long before it does."""
+    return job.plan is None or (job.plan.copies and job.placed is None and not job.done)
 
 
 def _request(op: str, number: int, wish: Wish) -> New:

@@ -82,6 +82,8 @@ class Job:
     waited: bool = False
     """Somebody waits for the answer, and can be asked."""
     stop: threading.Event = field(default_factory=threading.Event)
+    halted: str = ""
+    """Why it was stopped, where nobody cancelled it."""
     subject: Pending | None = None
     sha256: str = ""
     further: dict[str, str] = field(default_factory=dict[str, str])
@@ -125,6 +127,7 @@ async def check(tools: Tools, job: Job) -> None:
     job.subject = pending.get(tools.library.db, job.pending)
     found = job.file
     path = to_path(found.path)
+    _must_be_open(_root(tools, found.root), found)
     if not tools.answers(path):
         raise Failed("the file system of its folder does not answer; try again when it does")
     _claim(tools, job, path)
@@ -377,16 +380,24 @@ def _root(tools: Tools, number: int | None) -> Root | None:
     return next((root for root in every(tools.library.db) if root.id == number), None)
 
 
+def _must_be_open(root: Root | None, found: Pending) -> None:
+    if root is None and found.root:
+        raise Failed("the folder of its file is watched no more; add that again, then import it")
+    if root is not None and root.paused:
+        raise Failed(f"its folder, {hashing.named(root.path)}, is paused; resume that, then import it")
+
+
 def _folder_for(tools: Tools, kind: str) -> tuple[str, Root]:
-    known = {root.path: root for root in every(tools.library.db) if root.kind == "model"}
-    for folder in tools.order(kind):
-        root = known.get(folder)
-        if root is None or root.type != kind:
-            continue
-        if root.offline:
-            raise Failed(f"the folder for {kind}, {hashing.named(folder)}, is away; connect its disk and try again")
-        return folder, root
-    raise Failed(f"there is no folder for models of type {kind}; add one, for example with `--models {kind}=DIR`")
+    """Give where models of a type go: the first of its folders that is here. Raises `Failed`."""
+    known = {root.path: root for root in every(tools.library.db) if root.kind == "model" and root.type == kind}
+    there = [known[folder] for folder in tools.order(kind) if folder in known]
+    for root in there:
+        if not root.offline:
+            return root.path, root
+    if not there:
+        raise Failed(f"there is no folder for models of type {kind}; add one, for example with `--models {kind}=DIR`")
+    why = "is paused; resume it" if there[0].paused else "is away; connect its disk"
+    raise Failed(f"the folder for {kind}, {hashing.named(there[0].path)}, {why} and try again")
 
 
 def _claim(tools: Tools, job: Job, path: str) -> None:

@@ -6,7 +6,7 @@ dismissed (`hidden` in place, or `trashed`). They keep their id, so that it is t
 What an earlier library tells of in no folder of ours (root 0) is `missing` until it is seen in one.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -38,6 +38,8 @@ from .headers import rules_of
 from .layers import Row, effective
 from .migrations import label
 from .paging import Page, key_of, page_of
+from .pendinglist import EVERYTHING, STATE, Wanted, condition
+from .pendinglist import count as matching
 from .provided import OF_PENDING
 from .tables import Tables, rows
 from .texts import edited, given_in, meta_json, texts_of
@@ -441,30 +443,53 @@ def to_compare(db: apsw.Connection, sizes: set[int]) -> list[tuple[str, tuple[in
     return [(path, (size, mtime_ns, ino)) for path, size, mtime_ns, ino in found]
 
 
-_CARD = """json_object('id', p.id, 'name', p.name, 'path', p.shown,
+_CARD = f"""json_object('id', p.id, 'name', p.name, 'path', p.shown,
     'name_valid', json(iif(instr(p.path, char(0)), 'false', 'true')),
     'type', p.type, 'size_bytes', p.size_bytes, 'created_at', p.created_at,
     'tags', json((SELECT json_group_array(t.name ORDER BY t.name_key) FROM pending_model_tags m
         JOIN tags t ON t.id = m.tag_id WHERE m.model_id = p.id)),
     'image', iif(p.picture IS NULL, NULL, p.id || p.picture),
     'in_place', json(iif(p.in_place, 'true', 'false')),
-    'state', iif(p.state = 'waiting' AND r.offline, 'offline', p.state),
+    'state', {STATE},
     'sha256', nullif(p.sha256, ''), 'replaces', p.replaces,
     'import', json((SELECT json_object('state', i.state, 'reason', i.reason, 'model', i.model)
-        FROM imports i WHERE i.pending = p.id ORDER BY i.position DESC LIMIT 1)))"""
+        FROM imports i WHERE i.pending = p.id ORDER BY i.position DESC LIMIT 1)))"""  # noqa: S608
 
 
-def page(db: apsw.Connection, *, limit: int, cursor: str | None = None) -> Page:
-    """Give a page of pending models, newest first."""
+class Listed(NamedTuple):
+    """A page of pending models, and how many there are on all pages."""
+
+    page: Page
+    total: int
+
+    @property
+    def items(self) -> list[str]:
+        """The pending models as JSON objects."""
+        return self.page.items
+
+    @property
+    def next(self) -> str | None:
+        """The cursor of the next page, None at the end."""
+        return self.page.next
+
+    def json(self) -> bytes:
+        """Give the page as the JSON that the API answers."""
+        return b'%b,"total":%d}' % (self.page.json()[:-1], self.total)
+
+
+def page(db: apsw.Connection, *, limit: int, cursor: str | None = None, wanted: Wanted = EVERYTHING) -> Listed:
+    """Give a page of the pending models that are wanted, newest first."""
     (before,) = key_of(cursor, (int,)) if cursor else (2**62,)
-    return page_of(
+    asked = condition(db, wanted)
+    found = page_of(
         db.execute(
             f"SELECT {_CARD}, p.id FROM pending_import p LEFT JOIN roots r ON r.id = p.root"  # noqa: S608
-            " WHERE p.id < ? ORDER BY p.id DESC LIMIT ?",
-            (before, limit + 1),
+            f" WHERE p.id < ? AND {asked.sql} ORDER BY p.id DESC LIMIT ?",
+            (before, *asked.values, limit + 1),
         ),
         limit,
     )
+    return Listed(found, count(db) if wanted == EVERYTHING else matching(db, asked))
 
 
 def card(db: apsw.Connection, pending: int) -> dict[str, Any] | None:

@@ -1,30 +1,58 @@
 """Handlers for pending models and their import."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 from aiohttp import web
 
 from ...events.pathtext import to_path
-from ...projections import library, pending, tags
+from ...projections import library, pending, roots, tags
+from ...projections.finding import transaction
+from ...projections.pendinglist import IMPORTS, STATES, Wanted
+from ...projections.query import MOST_CHARACTERS
 from .. import dismissing, edits
 from ..content.header import read_tensors
 from ..edits import canonical
-from ..http import ApiError, answer, how, limit_of, number, one, problem, read_body, read_raw, version_of
+from ..http import ApiError, answer, how, limit_of, number, one, problem, read_body, read_raw, version_of, whole
 from ..importer import Ended, Wish
 from ..services import Services
 from ..shapes import ImportBody, PendingPatch
 from .models import whole_model
+
+Value = TypeVar("Value", bound=str)
 
 PATIENCE_S = 5.0  # for a file that is read while somebody waits for the answer
 MOST_TENSORS = 20_000  # shown of one file; the largest models in use have about 5,000
 
 
 async def list_pending(services: Services, request: web.Request) -> web.Response:
-    """Give a page of pending models, newest first."""
-    page = pending.page(services.library.db, limit=limit_of(request), cursor=one(request, "cursor"))
+    """Give a page of the pending models that are asked for, newest first."""
+    limit, cursor, wanted = limit_of(request), one(request, "cursor"), _wanted(request)
+
+    def ask(db: apsw.Connection) -> pending.Listed:
+        with transaction(db):
+            return pending.page(db, limit=limit, cursor=cursor, wanted=wanted)
+
+    page: pending.Listed = await services.library.with_reader(ask)
     return answer(page.json())
+
+
+def _wanted(request: web.Request) -> Wanted:
+    words = (one(request, "q") or "").split()
+    if sum(map(len, words)) > MOST_CHARACTERS:
+        raise ApiError(422, f"q has at most {MOST_CHARACTERS:,} characters")
+    return Wanted(
+        frozenset(_each_of(request, "state", STATES)), frozenset(_each_of(request, "import", IMPORTS)), tuple(words)
+    )
+
+
+def _each_of(request: web.Request, name: str, known: tuple[Value, ...]) -> list[Value]:
+    """Give the values of a parameter that may be repeated; 422 where one is none of those that are known."""
+    wanted = request.query.getall(name, [])
+    if not set(wanted) <= set(known):
+        raise ApiError(422, f"{name} must be one of {', '.join(known)}; it may be repeated")
+    return [each for each in known if each in wanted]
 
 
 async def get_pending(services: Services, request: web.Request) -> web.Response:
@@ -102,6 +130,8 @@ async def dismiss(services: Services, request: web.Request) -> web.Response:
     """Send a pending model away: a dropped file to the trash, one in place out of sight."""
     number_, ways = _id(request), how(request)
     found = pending.get(services.library.db, number_)
+    if found is not None and not found.in_place and number_ in roots.paused_pending(services.library.db):
+        raise ApiError(409, "its folder is paused; resume that, then dismiss it")
     if found is not None and not found.in_place and not services.tools.answers(to_path(found.path)):
         raise ApiError(409, "the file system of its folder does not answer; try again when it does")
     try:
@@ -121,8 +151,8 @@ async def import_models(services: Services, request: web.Request) -> web.Respons
     ways = how(request, raw)
     if isinstance(body.id, int):
         return await _told(services, await services.importer.one(body.id, wish, **ways))
-    numbers = None if body.id == "all" else [int(each) for each in body.id]
-    queued, position, action = await services.importer.many(numbers, wish, **ways)
+    which = None if body.id == "all" else body.id
+    queued, position, action = await services.importer.many(which, wish, **ways)
     return answer({"queued": queued, "action": action, "position": position}, 202)
 
 
@@ -143,8 +173,9 @@ async def _told(services: Services, ended: Ended) -> web.Response:
 
 
 async def cancel_imports(services: Services, request: web.Request) -> web.Response:
-    """Take back the imports that have not touched anything yet."""
-    cancelled, position = await services.importer.cancel(actor=how(request)["actor"])
+    """Take back imports, of some pending models or all, that have not put a file into its place yet."""
+    numbers = {whole(each, "id", least=1) for each in request.query.getall("id", [])}
+    cancelled, position = await services.importer.cancel(numbers or None, actor=how(request)["actor"])
     return answer({"cancelled": cancelled, "position": position})
 
 
