@@ -6,22 +6,17 @@ listed or searched, in the background, some ten seconds of CPU at 100,000 models
 looked through.
 """
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pyroaring import BitMap
 
+from .finding_common import SAMPLE, Common, common_among
 from .searching import GRAM, LAYERS, NAME, Document
 
-AT_ONCE = 200  # models: for some 10 ms nobody can search meanwhile
-SAMPLE = 1_000  # models that are looked at for what is common
-COMMON_WORD, COMMON_PIECE, MOST_COMMON = 0.02, 0.02, 1_000
-"""Common is what this part of all models holds, and so many of each at most: some 15 MiB at 100,000 models."""
+AT_ONCE = 100  # models: for some 10 ms nobody can search meanwhile
 
 Layers = list[BitMap]
-_TOKEN = re.compile(r"[^\W_]{4,24}")
 
 
 class Grams:
@@ -29,9 +24,9 @@ class Grams:
 
     def __init__(self, last: int) -> None:
         """Begin with nothing known of the models up to the last."""
-        self._layers: dict[str, Layers] = {}
+        self._layers: list[dict[str, BitMap]] = [{} for _ in LAYERS]
         self._starts: dict[str, BitMap] = {}
-        self._common: frozenset[str] | None = None
+        self._common: Common | None = None
         self._done, self._last = 0, last
 
     @property
@@ -51,14 +46,13 @@ class Grams:
 
     def make(self, documents: Iterable[Document]) -> None:
         """Take those in that `next` has given."""
-        wanted = self.next()
         if self._common is None:
-            self._common = _common_among(documents, len(wanted))
+            self._common = common_among(list(documents))
             return
-        self._done = wanted[-1]
+        self._done = self.next()[-1]
         self._add(documents)
         if self.ready:
-            for found in chain(self._starts.values(), *self._layers.values()):
+            for found in self._all():
                 found.shrink_to_fit()
 
     def find(self, word: str) -> Layers:
@@ -66,22 +60,40 @@ class Grams:
 
         Of those that are in.
         """
-        pieces = {word} if len(word) < GRAM else {word[at : at + 2] for at in range(len(word) - 1)}
-        pieces |= {word[at : at + GRAM] for at in range(len(word) - GRAM + 1)} & self._layers.keys()
-        found = [self._layers.get(piece) for piece in pieces]
-        if None in found:
-            return _nowhere()
-        known = [each for each in found if each is not None]
-        return list(known[0]) if len(known) == 1 else [BitMap.intersection(*each) for each in zip(*known, strict=True)]
+        if len(word) < GRAM:
+            return [pieces.get(word, BitMap()) for pieces in self._layers]
+        return [self._holding(layer, word) for layer in range(len(LAYERS))]
+
+    def _holding(self, layer: int, word: str) -> BitMap:
+        """Give the models of which a layer holds the pieces of a word; a pair within a triple adds nothing."""
+        known, triples = self._layers[layer], self._triples(layer)
+        is_triple = [word[at : at + GRAM] in triples for at in range(len(word) - GRAM + 1)]
+        asked = {word[at : at + GRAM] for at, is_one in enumerate(is_triple) if is_one}
+        asked |= {
+            word[at : at + 2]
+            for at, (before, behind) in enumerate(zip([False, *is_triple], [*is_triple, False], strict=True))
+            if not before and not behind
+        }
+        found = [known.get(piece) for piece in asked]
+        held = [each for each in found if each is not None]
+        return BitMap.intersection(*held) if len(held) == len(found) else BitMap()
 
     def sure(self, word: str) -> Layers:
-        """Give models that hold a word of three letters or more, by layer; not all of them."""
-        holding = [self._layers[piece] for piece in self._common or () if word in piece and piece in self._layers]
-        return [BitMap.union(*each) for each in zip(*holding, strict=True)] if holding else _nowhere()
+        """Give models that hold a word of three letters or more, by layer; of three that are common all of them."""
+        holding = [piece for piece in self._common.words if word in piece] if self._common else []
+        return [
+            known.get(word, BitMap())
+            if word in self._triples(layer)
+            else BitMap.union(BitMap(), *(known[piece] for piece in holding if piece in known))
+            for layer, known in enumerate(self._layers)
+        ]
 
     def starts(self, word: str) -> BitMap | None:
         """Give the models of which a word of their name begins with one or two letters; None where not known."""
         return self._starts.get(word, BitMap()) if self.ready and len(word) < GRAM else None
+
+    def _triples(self, layer: int) -> frozenset[str]:
+        return self._common.triples[layer] if self._common else frozenset()
 
     # In step
 
@@ -92,12 +104,12 @@ class Grams:
                 continue
             document = before(model)
             if document is None:
-                for found in chain(self._starts.values(), *self._layers.values()):
+                for found in self._all():
                     found.discard(model)
                 continue
-            for layer, text in enumerate(document.layers):
-                for piece in self._pieces(text):
-                    self._layers[piece][layer].discard(model)
+            for layer, known in enumerate(self._layers):
+                for piece in self._pieces(document, layer):
+                    known[piece].discard(model)
             for piece in _starts(document.layers[NAME]):
                 self._starts[piece].discard(model)
 
@@ -107,48 +119,35 @@ class Grams:
         self._done, self._last = (last if self.ready else self._done), last
         self._add(document for document in documents if document.model <= self._done)
 
+    def _all(self) -> Iterator[BitMap]:
+        for known in (self._starts, *self._layers):
+            yield from known.values()
+
     def _add(self, documents: Iterable[Document]) -> None:
         found = [defaultdict[str, list[int]](list) for _ in LAYERS]
         starts = defaultdict[str, list[int]](list)
         for document in documents:
             model = document.model
-            for by_piece, text in zip(found, document.layers, strict=True):
-                for piece in self._pieces(text):
+            for layer, by_piece in enumerate(found):
+                for piece in self._pieces(document, layer):
                     by_piece[piece].append(model)
             for piece in _starts(document.layers[NAME]):
                 starts[piece].append(model)
-        for layer, by_piece in enumerate(found):
+        for known, by_piece in zip((self._starts, *self._layers), (starts, *found), strict=True):
             for piece, models in by_piece.items():
-                if piece not in self._layers:
-                    self._layers[piece] = _nowhere()
-                self._layers[piece][layer].update(models)
-        for piece, models in starts.items():
-            self._starts.setdefault(piece, BitMap()).update(models)
+                if piece not in known:
+                    known[piece] = BitMap()
+                known[piece].update(models)
 
-    def _pieces(self, text: str) -> set[str]:
-        pairs = list(map(str.__add__, text, text[1:]))
-        found = {*text, *pairs}
-        if self._common:
-            found |= self._common.intersection(map(str.__add__, pairs, text[2:]))
-            found |= self._common.intersection(_TOKEN.findall(text))
+    def _pieces(self, document: Document, layer: int) -> set[str]:
+        text = document.layers[layer]
+        found = {*text, *map(str.__add__, text, text[1:])}
+        if self._common and text:
+            triples = self._common.triples[layer]
+            if triples:
+                found |= triples.intersection([text[at : at + GRAM] for at in range(len(text) - GRAM + 1)])
+            found |= self._common.words_in(text)
         return found
-
-
-def _common_among(documents: Iterable[Document], count: int) -> frozenset[str]:
-    """Give what is common among some models: three letters, and whole words."""
-    pieces, words = Counter[str](), Counter[str]()
-    for document in documents:
-        text = "\n".join(document.layers)
-        pieces.update({text[at : at + GRAM] for at in range(len(text) - GRAM + 1)})
-        words.update(set(_TOKEN.findall(text)))
-    common = ((pieces, COMMON_PIECE), (words, COMMON_WORD))
-    return frozenset(
-        piece for counts, part in common for piece, held in counts.most_common(MOST_COMMON) if held >= part * count
-    )
-
-
-def _nowhere() -> Layers:
-    return [BitMap() for _ in LAYERS]
 
 
 def _starts(name: str) -> set[str]:

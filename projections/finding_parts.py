@@ -118,10 +118,10 @@ class Question:
         return BitMap([model for (model,) in rows(self._db, _HASHES, (prefix, prefix + "g"))])
 
     def _tag_holds(self, word: str) -> BitMap:
-        return self._carrying(tag for tag, name in self.known.names.items() if word in name.folded)
+        return self._carrying(tag for tag, name in self.known.tags.names.items() if word in name.folded)
 
     def _tagged(self, part: Tagged) -> BitMap:
-        names = self.known.names.items()
+        names = self.known.tags.names.items()
         if part.match == "exact":
             key = tag_key(part.name)
             return self._carrying(tag for tag, name in names if name.key == key)
@@ -131,7 +131,8 @@ class Question:
         return self._carrying(tag for tag, name in names if name.folded == asked)
 
     def _carrying(self, tags: Iterable[int]) -> BitMap:
-        found = [self.known.tags[tag] for tag in tags if tag in self.known.tags]
+        by_tag = self.known.tags.by_tag
+        found = [by_tag[tag] for tag in tags if tag in by_tag]
         return found[0] if len(found) == 1 else BitMap.union(BitMap(), *found)
 
     def _state(self, what: str) -> BitMap:
@@ -146,7 +147,7 @@ class Question:
             case "duplicate":
                 return places.duplicates(self._db)
             case "untagged":
-                return known.untagged()
+                return known.tags.untagged(known.all)
             case _:
                 return known.favorites
 

@@ -1,39 +1,30 @@
 """Where the models of a search lie: their folders, the roots those are in, and what follows from both."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import apsw
-import msgspec
 from pyroaring import BitMap
 
 from .duplicates import duplicated
+from .finding_reading import Place
 from .tables import rows
 from .text import fold
 
 NOTHING = BitMap()
 
-_SELECT = "SELECT m.rowid, l.root, l.lost, l.shown FROM locations l JOIN models m ON m.sha256 = l.model_hash"
-_NOWHERE = (
-    "SELECT m.rowid, m.path FROM models m WHERE m.path <> ''"
-    " AND NOT EXISTS (SELECT 1 FROM locations l WHERE l.model_hash = m.sha256)"
-)
-_AMONG = "m.rowid IN (SELECT value FROM json_each(?))"
-
 
 class Places:
     """By root and folder, which models lie there."""
 
-    def __init__(self, db: apsw.Connection) -> None:
-        """Read all locations."""
+    def __init__(self) -> None:
+        """Begin with none, and with no roots."""
         self._said: dict[int, BitMap] = {}  # by root, those with a location in it, lost or not
         self._kept: dict[int, BitMap] = {}  # by root, those with one that is not lost
         self._folders: dict[str, BitMap] = {}
         self._several = BitMap()
         self._offline: dict[int, bool] = {}
         self._twice: BitMap | None = None
-        self._put(db.execute(_SELECT), db.execute(_NOWHERE))
-        self.read_roots(db)
 
     def read_roots(self, db: apsw.Connection) -> None:
         """Learn which roots are here."""
@@ -44,34 +35,32 @@ class Places:
         """Files of models or pending models came or went: look anew for what lies in two."""
         self._twice = None
 
-    def refresh(self, db: apsw.Connection, models: Sequence[int]) -> None:
-        """Read anew where some models lie."""
-        touched = BitMap(models)
+    def refresh(self, models: BitMap, located: Iterable[Place]) -> None:
+        """Learn where some models lie now."""
         for known in (self._said, self._kept, self._folders):
-            _without(known, touched)
-        self._several.difference_update(touched)
-        asked = (msgspec.json.encode(list(models)).decode(),)
-        self._put(db.execute(f"{_SELECT} WHERE {_AMONG}", asked), db.execute(f"{_NOWHERE} AND {_AMONG}", asked))
+            _without(known, models)
+        self._several.difference_update(models)
+        self.put(located)
         self.doubt_files()
 
-    def _put(self, located: Iterable[Any], nowhere: Iterable[Any]) -> None:
+    def put(self, located: Iterable[Place]) -> None:
+        """Learn where models lie of which nothing was known."""
         said, kept, folders = dict[int, list[int]](), dict[int, list[int]](), dict[str, list[int]]()
         seen, several = set[int](), list[int]()
         for model, root, lost, path in located:
+            folders.setdefault(_folder_of(path), []).append(model)
+            if root is None:
+                continue
             if model in seen:
                 several.append(model)
             seen.add(model)
             said.setdefault(root, []).append(model)
             if not lost:
                 kept.setdefault(root, []).append(model)
-            folders.setdefault(_folder_of(path), []).append(model)
-        for model, path in nowhere:
-            folders.setdefault(_folder_of(path), []).append(model)
         _with(self._said, said)
         _with(self._kept, kept)
-        _with(self._folders, {folded(folder): [] for folder in folders})
         for folder, models in folders.items():  # two folders may be one when they are folded
-            self._folders[folded(folder)].update(models)
+            self._folders.setdefault(folded(folder), BitMap()).update(models)
         self._several.update(several)
 
     # Queries

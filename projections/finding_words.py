@@ -84,6 +84,17 @@ class Kept:
         texts, ends = self.texts, self._name_ends
         return [model for model in models if asked in texts[model][: ends[model]]]
 
+    def begun(self, models: Iterable[int], asked: str) -> list[int]:
+        """Give those of some models of which a word of the name begins with a text."""
+        texts, ends, behind = self.texts, self._name_ends, f" {asked}"
+        return [
+            model
+            for model in models
+            if (text := texts[model]).startswith(asked)
+            or text.find(behind, 0, ends[model]) >= 0
+            or begins(text[: ends[model]], asked)
+        ]
+
     def told(self, models: Iterable[int], asked: str) -> list[int]:
         """Give those of some models whose texts hold a word."""
         texts, begins_, ends = self.texts, self._name_ends, self._texts_ends
@@ -141,10 +152,11 @@ class Terms:
     def starts(self, term: Term) -> BitMap:
         """Give the models of which a word of their name begins with the word."""
         if term.starts is None:
-            before, ready = term.size, self.grams.starts(term.word)
-            if ready is None:
-                ready = BitMap([m for m in term.layers[NAME] if begins(self._kept.name(m), term.spelled)])
-            term.starts = ready
+            before, begun = term.size, self.grams.starts(term.word[:2])
+            if begun is None or len(term.word) >= GRAM:
+                held = term.layers[NAME] if begun is None else term.layers[NAME] & begun
+                begun = BitMap(self._kept.begun(held, term.spelled))
+            term.starts = begun
             self._grow(term.size - before)
         return term.starts
 

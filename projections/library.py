@@ -27,15 +27,17 @@ _KEYS: dict[str, tuple[str, type]] = {
 _STATE = "CASE WHEN r.id IS NULL THEN 2 WHEN r.offline THEN 1 WHEN l.lost THEN 2 ELSE 0 END"
 _STATE_NAME = "CASE {} WHEN 0 THEN 'present' WHEN 1 THEN 'offline' ELSE 'missing' END".format
 _NAME_VALID = "json(iif(instr(l.path, char(0)), 'false', 'true'))"
-_CARD = f"""json_object('sha256', m.sha256, 'name', m.name, 'type', m.type, 'size_bytes', m.size_bytes,
-    'created_at', m.created_at, 'changed_at', m.changed_at, 'favorite', json(iif(m.favorite, 'true', 'false')),
-    'tags', json((SELECT json_group_array(t.name ORDER BY t.name_key) FROM model_tags mt
-        JOIN tags t ON t.id = mt.tag_id WHERE mt.model_hash = m.sha256)),
+_CARD_WITH = f"""json_object('sha256', m.sha256, 'name', m.name, 'type', m.type, 'size_bytes', m.size_bytes,
+    'created_at', m.created_at, 'changed_at', m.changed_at, 'favorite', json(iif(m.favorite, 'true', 'false')),{{}}
     'images', json((SELECT json_group_array(m.sha256 || '_' || i.seq ORDER BY i.seq) FROM images i
         WHERE i.model_hash = m.sha256)),
     'cover', (SELECT c.seq FROM covers c WHERE c.model_hash = m.sha256),
     'path', coalesce(l.shown, nullif(m.path, '')), 'name_valid', {_NAME_VALID},
-    'state', {_STATE_NAME(_STATE)})"""  # noqa: S608 - our own text, as in all of this module
+    'state', {_STATE_NAME(_STATE)})""".format  # noqa: S608 - our own text, as in all of this module
+_CARD = _CARD_WITH(
+    """ 'tags', json((SELECT json_group_array(t.name ORDER BY t.name_key) FROM model_tags mt
+        JOIN tags t ON t.id = mt.tag_id WHERE mt.model_hash = m.sha256)),"""
+)
 _PLACE = f"""json_object('path', l.shown, 'root', l.root, 'name_valid', {_NAME_VALID},
     'state', {_STATE_NAME(_STATE)}, 'claimed', json(iif(l.claimed, 'true', 'false')))"""
 _BEST_LOCATION = f"""LEFT JOIN locations l ON l.rowid = (SELECT l.rowid FROM locations l
@@ -110,9 +112,10 @@ def _count_up_to(db: apsw.Connection, tag: int, most: int) -> int:
 
 
 def cards(db: apsw.Connection, models: Sequence[int]) -> list[str]:
-    """Give models as a page shows them, in their order, by their rowids: each a JSON object."""
+    """Give models as a page shows them, in their order, by their rowids: each a JSON object, without its `tags`."""
     found = db.execute(
-        f"SELECT {_CARD} FROM json_each(?) j CROSS JOIN models m ON m.rowid = j.value {_BEST_LOCATION} ORDER BY j.key",  # noqa: S608
+        f"SELECT {_CARD_WITH('')} FROM json_each(?) j CROSS JOIN models m ON m.rowid = j.value {_BEST_LOCATION}"  # noqa: S608
+        " ORDER BY j.key",
         (msgspec.json.encode(models).decode(),),
     )
     return [card for (card,) in found]

@@ -36,13 +36,6 @@ CREATE TABLE model_indexed (model INTEGER PRIMARY KEY, digest INTEGER NOT NULL);
 INDEXES = ""
 HANDLES = ()
 
-# By layer: of the words without their first line, which is the name; the files of all locations, each behind a slash,
-# of a model without any the last one; and the names it had before, one a line. All of it is folded.
-_FILES = """coalesce((SELECT group_concat('/' || l.words, char(10) ORDER BY l.path) FROM locations l
-    WHERE l.model_hash = m.sha256), nullif('/' || m.file_words, '/'), '')"""
-_EARLIER = """coalesce((SELECT group_concat(e.folded, char(10) ORDER BY e.folded) FROM earlier_names e
-    WHERE e.model_hash = m.sha256 AND e.kind = '{}'), '')""".format
-_ALL = f"SELECT m.rowid, m.name_key, m.words, {_FILES}, {_EARLIER('name')}, {_EARLIER('file')} FROM models m"  # noqa: S608
 _WORDS = "SELECT m.rowid, m.name_key, m.words FROM models m"
 _FILL_AT_ONCE = 2_000
 
@@ -52,17 +45,14 @@ def apply(db: Tables, stored: Stored) -> None:
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
-    """All that is searched of a model, by layer."""
+    """All that is searched of a model, by layer, folded.
+
+    Of the words all but their first line, which is the name; the files of all locations, each behind a slash, of a
+    model without any the last one; and the names it had before, one a line.
+    """
 
     model: int
     layers: tuple[str, ...]
-
-
-def documents(db: apsw.Connection, models: Sequence[int] | None = None) -> Iterator[Document]:
-    """Give what is searched of some models, by their rowids, or of all, in the order of those."""
-    which, values = ("", ()) if models is None else (_AMONG, (msgspec.json.encode(list(models)).decode(),))
-    for model, name, words, *others in db.execute(f"{_ALL} {which} ORDER BY m.rowid", values):
-        yield Document(model, (name, _behind(name, words), *others))
 
 
 def _behind(name: str, words: str) -> str:

@@ -16,7 +16,9 @@ from ..events.catalog import (
     ModelUntagged,
     RootAdded,
     RootCameOnline,
+    RootPaused,
     RootRemoved,
+    RootResumed,
     RootWentOffline,
     TagCreated,
     TagDeleted,
@@ -95,7 +97,7 @@ def _note(touched: Touched, event: Event) -> None:
             touched.tags.add(tag)
         case TagsMerged(tag=tag, into=into):
             touched.tags |= {tag, into}
-        case RootAdded() | RootRemoved() | RootWentOffline() | RootCameOnline():
+        case RootAdded() | RootRemoved() | RootPaused() | RootResumed() | RootWentOffline() | RootCameOnline():
             touched.roots = True
         case _:
             pass

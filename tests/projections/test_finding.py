@@ -404,6 +404,7 @@ NEW_WORDS = ("b", "ba", "_1", "1b", "a_", " a", "e", "/", "水", "bb", "a1")  # 
     st.lists(st.tuples(st.lists(EVENT, min_size=1, max_size=4), PART, ORDER), min_size=1, max_size=12), st.booleans()
 )
 @pytest.mark.slow
+@pytest.mark.unhurried
 def test_it_finds_what_a_look_at_every_row_would(story: list[tuple[list[Event], Part, Any]], ready: bool) -> None:
     """After whatever events: the same models, in the same order page by page, with the same counts."""
     library = Library(*BASE)
@@ -570,6 +571,25 @@ def test_a_look_at_some_of_many_models() -> None:
 
     for order in ("best", "-name", "changed"):
         assert library.pages(Word("x"), order, 500) == expected(look(library.db), Word("x"), order)
+
+
+@pytest.mark.parametrize("part", [All(()), Not(Typed("vae")), Typed("vae"), Word("x 3"), Hashed("0" * 62)])
+def test_a_page_from_anywhere(part: Part) -> None:
+    """A page begins behind any number of models, of all and of what is asked for; behind the last there is none."""
+    models = [f"{number:064x}" for number in range(1_300)]
+    library = Library(
+        *(
+            ModelImported(sha256, f"x {number % 7}", "vae" if number % 9 == 0 else "loras", number % 5)
+            for number, sha256 in enumerate(models)
+        )
+    )
+    for order in ("best", "name", "-name", "-size", "changed"):
+        wanted = expected(look(library.db), part, order)
+        for offset in (0, 1, 99, len(wanted) // 2 + 1, len(wanted) - 3, len(wanted) - 1, len(wanted), 5_000):
+            page = library.find(part, order=order, limit=10, offset=offset)
+            assert (hashes(page), page.total) == (wanted[offset : offset + 10], len(wanted)), (order, offset)
+            rest = library.find(part, order=order, cursor=page.next, limit=10) if page.next else None
+            assert (hashes(rest) if rest else []) == wanted[offset + 10 : offset + 20], (order, offset)
 
 
 def test_what_is_made_ready_before_the_first_search_is_in_step() -> None:

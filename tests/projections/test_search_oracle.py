@@ -77,6 +77,18 @@ class Searched:
             }, told
             _check_reason(item, model, part)
 
+    def check_offset(self, part: Part, order: str, offset: int, limit: int) -> None:
+        """See that a page behind so many models is what the oracle has there, and that its cursor goes on behind it."""
+        expected = [model["sha256"] for model in self.oracle.ordered(part, order)]
+        page = self.page(part, order=order, limit=limit, offset=offset)
+        told = f"{text_of(part)!r}, {order}, {limit} behind {offset}"
+
+        assert (_hashes(page), page.total) == (expected[offset : offset + limit], len(expected)), told
+        assert (page.next is not None) == (len(expected) > offset + limit), told
+        if page.next is not None:
+            behind = self.page(part, order=order, limit=limit, cursor=page.next)
+            assert _hashes(behind) == expected[offset + limit : offset + 2 * limit], told
+
     def _behind(self, page: Any, part: Part, order: str, limit: int) -> list[Any]:
         pages: list[Any] = []
         while page.next is not None:
@@ -84,6 +96,10 @@ class Searched:
             assert page.facets is None
             pages.append(page)
         return pages
+
+
+def _hashes(page: Any) -> list[str]:
+    return [msgspec.json.decode(item)["sha256"] for item in page.items]
 
 
 def _counts(facets: Any) -> dict[str, dict[str, int]]:
@@ -128,6 +144,7 @@ def searched() -> Searched:
 
 
 @pytest.mark.slow
+@pytest.mark.unhurried
 @pytest.mark.parametrize("is_ready", [False, True])
 def test_a_thousand_queries(searched: Searched, is_ready: bool) -> None:
     """Random queries in random orders, with pages of random length, find what the oracle finds."""
@@ -168,6 +185,13 @@ def test_while_things_happen(is_ready: bool) -> None:
 def test_whatever_is_asked(searched: Searched, part: Part, order: str, limit: int) -> None:
     """Any query that can be asked is answered, as the oracle would."""
     searched.check(part, order, limit)
+
+
+@given(PARTS, st.sampled_from(EVERY_ORDER), st.integers(0, 400), st.integers(1, 50))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_from_anywhere(searched: Searched, part: Part, order: str, offset: int, limit: int) -> None:
+    """A page behind any number of models is the one that walking from page to page comes to."""
+    searched.check_offset(part, order, offset, limit)
 
 
 LETTERS = sorted({letter for word in made_up.WORDS for letter in word if fold(letter)})
@@ -221,6 +245,7 @@ def test_a_cursor_goes_on_where_the_page_ended(searched: Searched) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.unhurried
 def test_three_thousand_models() -> None:
     """In a larger library, too."""
     pick = made_up.seeded(SEED + 20)
@@ -228,4 +253,6 @@ def test_three_thousand_models() -> None:
     searched.makes_ready()
 
     for _ in range(60):
-        searched.check(made_up.query(pick, searched.world.models), pick.choice(EVERY_ORDER), pick.choice((100, 1_000)))
+        part, order = made_up.query(pick, searched.world.models), pick.choice(EVERY_ORDER)
+        searched.check(part, order, pick.choice((100, 1_000)))
+        searched.check_offset(part, order, pick.randrange(3_500), pick.choice((10, 100)))

@@ -1,0 +1,212 @@
+"""The tags of models, in memory: by tag which models have it, and by model which it has.
+
+The one answers what is asked of tags, and counts those of many models; the other counts those of few, and shows them.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence, Set
+from heapq import heapreplace
+from itertools import chain, islice
+from operator import sub
+from typing import Any
+
+import apsw
+import msgspec
+from pyroaring import BitMap
+
+from . import searching
+from .tables import rows
+from .text import fold
+from .touched import Touched
+
+FEW = 1_200
+"""The tags of so few models are counted by their links, of more tag by tag."""
+CHANGED = 5_000
+"""With the tags of so many models changed all links are packed anew, which takes a fifth of a second at a million."""
+
+_TAGS = "SELECT m.rowid, json_group_array(t.tag_id) FROM models m JOIN model_tags t ON t.model_hash = m.sha256"
+_AMONG = "WHERE m.rowid IN (SELECT value FROM json_each(?))"
+_CARRY = "SELECT m.rowid FROM model_tags t JOIN models m ON m.sha256 = t.model_hash WHERE t.tag_id = ?"
+_AT_ONCE = 20_000
+_TAGS_AT_ONCE = 200
+_FIELD = 1_000
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """A tag as it is shown, its key, and its name folded."""
+
+    name: str
+    key: str
+    folded: str
+
+
+class Links:
+    """By model, its tags: packed, and beside that those of models whose tags changed since."""
+
+    def __init__(self, last: int, most: int) -> None:
+        """Begin with none, of models up to the last, and with tags whose number is so high at most."""
+        kind = "H" if most < 2**16 else "I"
+        self._packed = array(kind, (0,))  # at each place that is told how many tags, and then those
+        self._at = array("I", bytes(4 * (last + 1)))
+        self._changed: dict[int, Sequence[int]] = {}
+
+    def put(self, model: int, tags: Sequence[int]) -> None:
+        """Keep a model's tags, of which none were known."""
+        self._at[model] = len(self._packed)
+        self._packed.append(len(tags))
+        self._packed.extend(tags)
+
+    def change(self, model: int, tags: Sequence[int]) -> None:
+        """Keep other tags of a model."""
+        self._changed[model] = tuple(tags)
+
+    def settle(self, last: int) -> None:
+        """After changes, and with models up to another last: make sure that most of it is packed."""
+        self._at.frombytes(bytes(self._at.itemsize * max(0, last + 1 - len(self._at))))
+        if len(self._changed) > CHANGED:
+            packed = Links(last, max(chain(self._packed, *self._changed.values())))
+            for model in range(1, last + 1):
+                if tags := self.of(model):
+                    packed.put(model, tags)
+            self._packed, self._at, self._changed = packed._packed, packed._at, {}
+
+    def of(self, model: int) -> Sequence[int]:
+        """Give a model's tags."""
+        if model in self._changed:
+            return self._changed[model]
+        at = self._at[model]
+        return self._packed[at + 1 : at + 1 + self._packed[at]]
+
+    def count(self, models: Iterable[int]) -> Counter[int]:
+        """Count the tags of some models."""
+        return Counter(chain.from_iterable(map(self.of, models)))
+
+
+class Tags:
+    """All tags, and who has them."""
+
+    def __init__(self, db: apsw.Connection, last: int) -> None:
+        """Read them, of models up to the last."""
+        self.by_tag: dict[int, BitMap] = {}
+        self.names: dict[int, Tag] = {}
+        self._links = Links(last, db.execute("SELECT coalesce(max(tag_id), 0) FROM model_tags").get)
+        self._untagged: BitMap | None = None
+        self._by_size: list[int] | None = None
+        found = db.execute(f"{_TAGS} GROUP BY m.sha256")
+        while some := list(islice(found, _AT_ONCE)):
+            self._put(some)
+        self._name(db)
+
+    def untagged(self, everything: BitMap) -> BitMap:
+        """Give those of all models that have no tag."""
+        if self._untagged is None:
+            self._untagged = everything - BitMap.union(BitMap(), *self.by_tag.values())
+        return self._untagged
+
+    def shown(self, model: int) -> str:
+        """Give the names of a model's tags as JSON, in their order."""
+        names = self.names
+        known = [names[tag] for tag in self._links.of(model) if tag in names]
+        return msgspec.json.encode([tag.name for tag in sorted(known, key=_key)]).decode()
+
+    def commonest(self, everything: BitMap, found: BitMap, most: int) -> list[tuple[str, int]]:
+        """Give the names of the tags that most of some models have, with how many do, and no more than so many."""
+        tags = self._links.count(found).items() if len(found) <= FEW else self._counted(everything, found, most)
+        named = ((self.names[tag], count) for tag, count in tags if tag in self.names)
+        return [(tag.name, count) for tag, count in sorted(named, key=lambda each: (-each[1], each[0].key))[:most]]
+
+    def _counted(self, everything: BitMap, found: BitMap, most: int) -> list[tuple[int, int]]:
+        """Count tag by tag, those on most models first, until no other can be among those that are wanted."""
+        counts: list[tuple[int, int]] = []
+        best = [0] * most  # a heap of the highest counts
+        met_by, tags = _met_by(everything, found), self._by_their_size()
+        for begin in range(0, len(tags), _TAGS_AT_ONCE):
+            some = tags[begin : begin + _TAGS_AT_ONCE]
+            if len(self.by_tag[some[0]]) < best[0]:
+                break
+            met = met_by([self.by_tag[tag] for tag in some])
+            more = [(tag, count) for tag, count in zip(some, met, strict=True) if count and count >= best[0]]
+            counts += more
+            for _, count in more:
+                if count > best[0]:
+                    heapreplace(best, count)
+        return [(tag, count) for tag, count in counts if count >= best[0]]
+
+    def _by_their_size(self) -> list[int]:
+        """Give all tags that are in use, those on most models first."""
+        if self._by_size is None:
+            self._by_size = sorted(self.by_tag, key=lambda tag: len(self.by_tag[tag]), reverse=True)
+        return self._by_size
+
+    # In step
+
+    def refresh(self, db: apsw.Connection, touched: Touched, last: int) -> None:
+        """Read anew what events touched, with models up to another last."""
+        self._untagged = None
+        self._links.settle(last)
+        if not touched.tagged and not touched.tags:
+            return
+        self._by_size = None
+        tagged = searching.rowids(db, touched.tagged)
+        now = dict(rows(db, f"{_TAGS} {_AMONG} GROUP BY m.sha256", (msgspec.json.encode(tagged).decode(),)))
+        for model in tagged:
+            self._change(model, set(_NUMBERS.decode(now.get(model, "[]"))))
+        for tag in touched.tags:
+            self._turn(tag, BitMap([model for (model,) in rows(db, _CARRY, (tag,))]))
+        if touched.tags:
+            self._name(db)
+        self._forget_unknown()
+        self._links.settle(last)
+
+    def _change(self, model: int, now: Set[int]) -> None:
+        before = set(self._links.of(model))
+        for tag in before - now:
+            self.by_tag.get(tag, BitMap()).discard(model)
+        for tag in now - before:
+            self.by_tag.setdefault(tag, BitMap()).add(model)
+        self._links.change(model, list(now))
+
+    def _turn(self, tag: int, now: BitMap) -> None:
+        for model in self.by_tag.get(tag, BitMap()) ^ now:
+            others = [each for each in self._links.of(model) if each != tag]
+            self._links.change(model, [*others, tag] if model in now else others)
+        self.by_tag[tag] = now
+
+    def _put(self, found: Iterable[Any]) -> None:
+        by_tag: dict[int, list[int]] = {}
+        for model, written in found:
+            tags = _NUMBERS.decode(written)
+            self._links.put(model, tags)
+            for tag in tags:
+                by_tag.setdefault(tag, []).append(model)
+        for tag, models in by_tag.items():
+            self.by_tag.setdefault(tag, BitMap()).update(models)
+
+    def _name(self, db: apsw.Connection) -> None:
+        found = rows(db, "SELECT id, name, name_key FROM tags")
+        self.names = {tag: Tag(name, key, fold(name)) for tag, name, key in found}
+        self._forget_unknown()
+
+    def _forget_unknown(self) -> None:
+        for tag in self.by_tag.keys() - self.names.keys():
+            del self.by_tag[tag]
+
+
+def _key(tag: Tag) -> str:
+    return tag.key
+
+
+def _met_by(everything: BitMap, found: BitMap) -> Callable[[list[BitMap]], Iterable[int]]:
+    """Give what counts the members that sets have in common with what was found.
+
+    Of many models, by those that were not found: they are a field of bits, in which to look is twice as quick as to
+    compare two lists.
+    """
+    if len(found) < _FIELD:
+        return lambda sets: map(found.intersection_cardinality, sets)
+    others = everything - found
+    return lambda sets: map(sub, map(len, sets), map(others.intersection_cardinality, sets))
+
+
+_NUMBERS = msgspec.json.Decoder(list[int])
