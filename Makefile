@@ -4,12 +4,11 @@
 
 ARGS ?=
 SECONDS ?= 600
-SECONDS ?= 600
 SEED ?=
 PYTHON ?=
 export PYTHON
 
-.PHONY: help run test test-fast torture soak bench check lint types packaging format lock clean
+.PHONY: help run test test-fast torture soak bench check lint types packaging web web-check web-dev format lock clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -39,7 +38,7 @@ bench: ## what it can do, each figure beside a floor: make bench ARGS="hash scan
 	@sh tools/venv.sh run
 	@exec .venv/bin/python -m bench $(ARGS)
 
-check: lint types packaging ## what CI checks besides the tests
+check: lint types packaging web-check ## what CI checks besides the tests
 
 lint: ## ruff: rules and format
 	@sh tools/venv.sh dev
@@ -54,6 +53,18 @@ packaging: ## build the wheel, install it elsewhere, and see that it is whole
 	@sh tools/venv.sh dev
 	.venv/bin/pytest -m packaging tests/test_packaging.py
 
+web: ## build the page anew: web/dist, which is committed
+	@sh tools/venv.sh dev
+	@sh tools/web.sh build
+
+web-check: ## the page: eslint, types, its own tests, and whether web/dist is what its sources give
+	@sh tools/venv.sh dev
+	@sh tools/web.sh check
+
+web-dev: ## serve the page from its sources, with the daemon behind it (HIKAZE_URL, if it is not at 127.0.0.1:8790)
+	@sh tools/venv.sh dev
+	@sh tools/web.sh dev
+
 format: ## let ruff put the code into form
 	@sh tools/venv.sh dev
 	.venv/bin/ruff check --fix .
@@ -64,4 +75,4 @@ lock: ## write the lock files anew (newest versions: make lock ARGS=--upgrade)
 	@sh tools/lock.sh $(ARGS)
 
 clean: ## remove what make made; no library is touched
-	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info web/node_modules

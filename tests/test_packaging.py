@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tomllib
 import urllib.request
 import venv
@@ -51,15 +52,24 @@ def belongs(path: Path, package: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy, where nothing of an earlier build lies about."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what is built from, where nothing of an earlier build lies about; of web/node_modules a little is there."""
+    source = tmp_path_factory.mktemp("source")
     for folder in {Path(folder).parts[0] for folder in FOLDERS.values()}:
         shutil.copytree(
             REPOSITORY / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", "node_modules")
         )
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source)
+    (source / "web" / "node_modules").mkdir()
+    (source / "web" / "node_modules" / "somebodys.py").touch()
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel."""
+    target = tmp_path_factory.mktemp("wheel")
     # The build backend is the locked one of this environment.
     build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source)]
     run(sys.executable, "-m", "pip", *build, folder=source)
@@ -85,6 +95,27 @@ def test_the_wheel_is_whole(wheel: Path) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
     assert held == shipped_files()
+
+
+@packaging
+@slow_installs
+def test_the_source_archive_can_build_all(source: Path, tmp_path: Path) -> None:
+    """The source archive holds what the page and the program are built from, and nothing installed for that."""
+    build = "import sys, setuptools.build_meta; setuptools.build_meta.build_sdist(sys.argv[1])"
+    run(sys.executable, "-c", build, tmp_path, folder=source)
+    [archive] = tmp_path.iterdir()
+    with tarfile.open(archive) as packed:
+        held = {entry.name.partition("/")[2] for entry in packed if entry.isfile()}
+
+    assert {name for name in sources_of(source) if name not in held} == set()
+    assert {name for name in held if "node_modules" in name or "__pycache__" in name} == set()
+
+
+def sources_of(repository: Path) -> set[str]:
+    """Give the files that the program and its page are built from, by their names in the repository."""
+    names = {path.relative_to(repository).as_posix() for path in repository.rglob("*") if path.is_file()}
+    made = ("build/", "hikaze.egg-info/", "web/node_modules/")
+    return {name for name in names if not name.startswith(made) and "__pycache__" not in name}
 
 
 @packaging

@@ -25,7 +25,7 @@ export default defineConfig({
   // The Options API is used by none of ours and none of the packages.
   plugins: [vue({ features: { optionsAPI: false } })],
   build: {
-    outDir: resolve(import.meta.dirname, 'dist'),
+    outDir: process.env['HIKAZE_DIST'] ?? resolve(import.meta.dirname, 'dist'),
     emptyOutDir: true,
     assetsDir: 'assets',
     // The daemon's Content-Security-Policy: scripts and styles come as files of its own origin, nothing inline.
@@ -33,6 +33,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     license: { fileName: 'THIRD-PARTY.txt' },
     reportCompressedSize: false,
+    chunkSizeWarningLimit: 800,
   },
   server: { host: '127.0.0.1', strictPort: true, proxy: { '/api': api } },
   test: {
