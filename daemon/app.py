@@ -26,7 +26,7 @@ from .config import Config, ConfigError
 from .disks import Disks
 from .export.run import Exporter
 from .far.disks import FarDisks
-from .folders import Plan, folders_of, refuse_network_folder
+from .folders import Plan, folders_of, make_drop_folders, refuse_network_folder
 from .gallery import Gallery
 from .imagestore import ImageStore
 from .importer import Importer
@@ -43,6 +43,7 @@ from .patience import Pool
 from .pictured import Pictured
 from .routes.system import page_files
 from .services import Services
+from .uploading import Uploads
 from .watch import Hint, Watcher
 
 if sys.platform != "win32":
@@ -139,7 +140,7 @@ async def _serve(
         with contextlib.suppress(NotImplementedError):  # Windows' loop has no signal handlers
             loop.add_signal_handler(number, stopping.set)
 
-    plan = folders_of(config, os.path.dirname(os.path.abspath(__file__)))
+    plan = folders_of(config, os.path.dirname(os.path.abspath(__file__)), makes_drop_folders=False)
     notifier.status("opening the library")
     with _rebuild_shown(notifier) as told:
         library = Library(config.data, host=_host_id(config.data), progress=told)
@@ -152,6 +153,7 @@ async def _serve(
         elif library.damage is None:
             if (wanted := plan.wanted) is not None:
                 await library.write(lambda db: roots.adjust(db, wanted), actor="daemon")
+            await asyncio.to_thread(make_drop_folders, config, roots.every(library.db))
             await asyncio.to_thread(_recover_images, services)
             await services.importer.recover()
             await dismissing.recover(library, config.data)
@@ -169,6 +171,8 @@ async def _serve(
             stack.push_async_callback(services.importer.close)
             services.migration.start()
             stack.push_async_callback(services.migration.close)
+            services.uploads.start()
+            stack.push_async_callback(services.uploads.close)
         if notifier.watchdog_seconds is not None:
             pinging = asyncio.create_task(_ping(notifier, notifier.watchdog_seconds))
             stack.callback(pinging.cancel)
@@ -209,7 +213,7 @@ def _build(
         store,
         busy,
         config.data,
-        lambda type_: order.get(type_, ()),
+        lambda type_: roots.destinations(roots.every(library.db), type_, order.get(type_, ()), plan.ours),
         bring_along,
         disks.answers,
     )
@@ -227,6 +231,7 @@ def _build(
         importer=importer,
         observer=observer,
         migration=Migration(library, config.data, rows, lookout, observer.confirm_claims),
+        uploads=Uploads(lambda: roots.every(library.db), disks.answers, observer.judge, observer.look_at_renamed),
         exporter=Exporter(library, store, disks.answers),
         secrets=known,
         codes=Codes(),

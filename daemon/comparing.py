@@ -1,8 +1,9 @@
 """Which files hold the content of a known model: those that may, by their size, are hashed one after the other."""
 
 import asyncio
+import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import apsw
@@ -68,6 +69,8 @@ class Comparing:
         self._to_confirm: dict[str, AtRest] = {}
         self._unanswered: dict[str, AtRest] = {}  # to be compared when their file system answers again
         self._sizes: set[int] = set()
+        self._hashing = ""
+        self._is_doubted = False  # what is being hashed: it was written to meanwhile
         self._hashed: dict[str, tuple[tuple[int, int, int], str]] = {}
         self._wake = asyncio.Event()
 
@@ -76,6 +79,23 @@ class Comparing:
         if files:
             self._to_confirm.update(files)
             self._wake.set()
+
+    def doubt(self, path: str, at_rest: AtRest) -> bool:
+        """Have a file compared that was written to and looks as before: size and time may have been kept.
+
+        Tells whether its content is known, or else there is nothing to compare.
+        """
+        self._hashed.pop(to_text(path), None)
+        self._is_doubted |= path == self._hashing
+        is_known = _is_known_content(self._library.db, to_text(path), at_rest)
+        if is_known:
+            self.ask({path: at_rest})
+        return is_known
+
+    def follow_move(self, came_from: str, path: str, *, is_folder: bool) -> None:
+        """Have what was moved, itself or with its folder, compared where it lies now."""
+        now = moved_along(self._to_confirm, came_from, path, is_folder=is_folder)
+        self.ask({new: self._to_confirm[old] for old, new in now.items()})
 
     def compare_with(self, sha256: str) -> None:
         """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
@@ -139,22 +159,28 @@ class Comparing:
         if path in self._busy.paths:
             self._to_confirm.pop(path, None)  # its import hashes it
             return
+        self._hashing, self._is_doubted = path, False
         try:
             hashed = await self._disks.hash_file(path, self._stopping)
         except NoAnswer:
             self._compare_later(path)
             return
         except (ReadingStopped, OSError):
+            if self._disks.is_shut(path):
+                self._compare_later(path)
+                return
             self._to_confirm.pop(path, None)
             self._at.look_again([path])
             return
-        self.remember(path, hashed)
         async with self._at.writing_at(path):
             try:
                 sighting = await self._disks.sighted(self._presence.roots, path, hashed)
             except NoAnswer:
                 self._compare_later(path)
                 return
+            if self._is_doubted:
+                return  # it is hashed once more
+            self.remember(path, hashed)
             at_rest = self._to_confirm.pop(path)  # a look from now on may ask for it anew
             if sighting is None or as_at_rest(sighting) != at_rest:
                 self._at.look_again([path])
@@ -165,6 +191,25 @@ class Comparing:
                 except Unwritable:
                     self._to_confirm[path] = at_rest
                     raise
+
+
+def _is_known_content(db: apsw.Connection, text: str, at_rest: AtRest) -> bool:
+    """Tell whether it is known at a path what a file of this size and time holds."""
+    there = models.location(db, text)
+    if there is not None:
+        return (there.size, there.mtime_ns) == at_rest[:2]
+    known = pending.at_path(db, text)
+    if known is None or known.state != "waiting" or not known.sha256:
+        return False
+    return (known.size, known.mtime_ns) == at_rest[:2]
+
+
+def moved_along(paths: Collection[str], came_from: str, path: str, *, is_folder: bool) -> dict[str, str]:
+    """Give where those of some paths lie now that were moved by the move of a file, or of a folder."""
+    if not is_folder:
+        return {came_from: path} if came_from in paths else {}
+    inside = came_from + os.sep
+    return {old: path + old[len(came_from) :] for old in paths if old.startswith(inside)}
 
 
 def as_at_rest(sighting: Sighting) -> AtRest:

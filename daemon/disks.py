@@ -4,6 +4,7 @@ What lies on this machine's own disks is looked at in threads. A `lane` is what 
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Event
@@ -52,6 +53,8 @@ class Disks:
         self._clock = clock
         self._marked = Listing(being_downloaded)
         self._folders = Listing(Folder)
+        self._paused: tuple[Root, ...] = ()
+        self._roots: tuple[Root, ...] = ()
 
     def start(self, deliver: Callable[[Hint], None]) -> None:
         """Begin; hints go to `deliver`, from any thread."""
@@ -62,6 +65,17 @@ class Disks:
         await asyncio.to_thread(self._watcher.close)
 
     # Roots
+
+    def take_roots(self, roots: Sequence[Root]) -> None:
+        """Learn which roots there are: nothing that lies in one that is paused is touched from now on."""
+        self._roots, self._paused = tuple(roots), tuple(root for root in roots if root.paused)
+
+    def is_shut(self, path: str) -> bool:
+        """Tell whether a path lies in a root that is paused; from any thread."""
+        if not any(root.holds(path) for root in self._paused):
+            return False
+        root = rooting.of_path(self._roots, path)
+        return root is not None and root.paused
 
     async def find_lanes(self, roots: Sequence[Root]) -> None:  # noqa: ARG002 - here all lie in one
         """See in which lane each root lies now; no file system that may hang is touched for it."""
@@ -83,9 +97,9 @@ class Disks:
         """Tell whether one of some files (path, size, mtime in ns) lies there as it is known."""
         return await asyncio.to_thread(looking.any_as_known, files)
 
-    def answers(self, path: str) -> bool:  # noqa: ARG002 - this machine's own disks do
-        """Tell, from memory, whether the file system of a path answers as far as is known."""
-        return True
+    def answers(self, path: str) -> bool:
+        """Tell, from memory, whether the file system of a path answers as far as is known, and may be asked."""
+        return not self.is_shut(path)
 
     async def free_space(self, roots: Sequence[Root]) -> dict[int, tuple[int, int]]:
         """Give, by root, the free and all bytes of its disk; left out are roots that are away, and far ones."""
@@ -153,7 +167,7 @@ class Disks:
         followed: dict[str, str] | None,
         stop: Event,
     ) -> Look:
-        return await asyncio.to_thread(_look, root.path, known, others, under, followed, stop)
+        return await asyncio.to_thread(_look, root.path, known, *parted(others), under, followed, stop)
 
     async def folders_among(self, paths: Sequence[str]) -> list[str]:
         """Give those of some paths that are folders, or links to one."""
@@ -163,6 +177,7 @@ class Disks:
 
     async def pictures_beside(self, folder: str, models: Sequence[str]) -> list[str | None]:
         """Give the picture that lies beside each of some models in a folder, None where there is none."""
+        self._must_be_left_out(folder)
         return await asyncio.to_thread(companions.beside, self._folders, folder, models)
 
     async def picture_named(self, path: str) -> str | None:
@@ -203,15 +218,29 @@ class Disks:
 
     async def fingerprints(self, paths: Iterable[str]) -> dict[str, Fingerprint | None]:
         """Look at files: None where there is none; left out is what cannot be looked at."""
-        return await asyncio.to_thread(looking.fingerprints, paths)
+        return await asyncio.to_thread(looking.fingerprints, [path for path in paths if not self.is_shut(path)])
 
     async def really_gone(self, roots: Sequence[Root], paths: Sequence[str], busy: set[str]) -> list[Absent]:
         """Give those of some paths at which nothing lies, in roots that are proven present after the look."""
         return await asyncio.to_thread(looking.really_gone, roots, paths, busy)
 
     async def hash_file(self, path: str, stop: Event, progress: Callable[[int], None] = unheard) -> Hashed:
-        """Hash a file, as `hashing.hash_file` does."""
-        return await asyncio.to_thread(hash_file, path, progress=progress, stop=stop)
+        """Hash a file, as `hashing.hash_file` does; given up where its root is paused meanwhile."""
+
+        def heard(done: int) -> None:
+            self._must_be_open(path)
+            progress(done)
+
+        self._must_be_open(path)
+        return await asyncio.to_thread(hash_file, path, progress=heard, stop=stop)
+
+    def _must_be_left_out(self, folder: str) -> None:
+        if self.is_shut(folder):
+            raise NoAnswer(f"{folder} is paused")
+
+    def _must_be_open(self, path: str) -> None:
+        if self.is_shut(path):
+            raise ReadingStopped("the folder was paused")
 
     async def tail_of(self, path: str) -> str | None:
         """Give a digest of the end of a file's tensors, None where it is far or cannot be read."""
@@ -235,13 +264,25 @@ def _tail_or_none(path: str) -> str | None:
         return None
 
 
+def parted(roots: Sequence[Root]) -> tuple[list[str], list[str]]:
+    """Give the paths of the roots that may be touched, and of those that are paused."""
+    return [root.path for root in roots if not root.paused], [root.path for root in roots if root.paused]
+
+
+def way_to(folders: Sequence[str]) -> set[str]:
+    """Give folders by their own paths and by the real ones of those above them; they themselves are not touched."""
+    real = (os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) for path in folders)
+    return {*folders, *real}
+
+
 def _look(
     top: str,
     known: dict[str, Known],
-    others: Sequence[Root],
+    others: Sequence[str],
+    shut: Sequence[str],
     under: str | None,
     followed: dict[str, str] | None,
     stop: Event,
 ) -> Look:
-    barred = looking.identities([other.path for other in others])
-    return look(top, known, barred=barred, under=under, followed=followed, stop=stop.is_set)
+    barred, closed = looking.identities(others), way_to(shut)
+    return look(top, known, barred=barred, closed=closed, under=under, followed=followed, stop=stop.is_set)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..events.catalog import RootOrigin
 from ..events.pathtext import shown, to_text
 from . import comfyui, mounts
 from .config import Config, check_roots
@@ -24,12 +25,14 @@ PATIENCE_S = 5.0  # so long the start waits for a folder elsewhere
 class Plan:
     """Which folders to watch: the roots, the model folders of each type in order, and what is odd about them.
 
-    `wanted` is None where it cannot be told now: then what was watched before is watched on.
+    `wanted` is None where it cannot be told now: then what was watched before is watched on. `ours` are folders that
+    nobody named.
     """
 
     wanted: tuple[Wanted, ...] | None
     order: Mapping[str, tuple[str, ...]]
     warnings: tuple[tuple[str, str], ...]
+    ours: frozenset[str] = frozenset()
 
     def order_with(self, known: Iterable[Root]) -> Mapping[str, tuple[str, ...]]:
         """Give the model folders of each type in order, those that were `known` before where none are planned."""
@@ -42,10 +45,13 @@ class Plan:
         return found
 
 
-def folders_of(config: Config, start: str, mounted: Sequence[Mount] | None = None) -> Plan:
+def folders_of(
+    config: Config, start: str, mounted: Sequence[Mount] | None = None, *, makes_drop_folders: bool = True
+) -> Plan:
     """Decide which folders to watch: those that are named, those of a ComfyUI, or a tree of our own.
 
-    `mounted` is the table of mounts, the system's if left out.
+    `mounted` is the table of mounts, the system's if left out. Without `makes_drop_folders` they are made by
+    `make_drop_folders`, when it is known which of them the user has paused or removed.
     """
     resolver = Resolver(far_points(mounts.read() if mounted is None else mounted))
 
@@ -53,7 +59,8 @@ def folders_of(config: Config, start: str, mounted: Sequence[Mount] | None = Non
         return resolver.mount_of(path) is not None
 
     warnings: list[tuple[str, str]] = []
-    named = list(config.models)
+    named, ours = list(config.models), frozenset[str]()
+    by_settings = set(named)
     home = os.path.expanduser("~")
     found = config.comfyui or (None if named else comfyui.find(start, home, is_far))
     if found is not None:
@@ -68,21 +75,34 @@ def folders_of(config: Config, start: str, mounted: Sequence[Mount] | None = Non
         ]
     elif not named:
         named = [(type_, folder) for type_, folder in comfyui.default_tree(config.data)]
-        for _, folder in named:
+        ours = frozenset(folder for _, folder in named)
+        by_settings = set(named)
+        for folder in ours:
             os.makedirs(folder, mode=0o700, exist_ok=True)
     wanted: dict[str, Wanted] = {}
     order: dict[str, list[str]] = {}
     for type_, folder in named:
         real = _real(folder, resolver)
         if real not in wanted:
-            wanted[real] = Wanted(folder, "model", type_)
+            origin: RootOrigin = "configuration" if (type_, folder) in by_settings else "comfyui"
+            wanted[real] = Wanted(folder, "model", type_, origin)
             order.setdefault(type_, []).append(folder)
     for folder in config.pending:
         real = _real(folder, resolver)
-        _make_drop_folder(folder, is_far=is_far(folder))
+        if makes_drop_folders:
+            _make_drop_folder(folder, is_far=is_far(folder))
         wanted.setdefault(real, Wanted(folder, "pending"))
     check_roots(named, config.pending)
-    return Plan(tuple(wanted.values()), {type_: tuple(those) for type_, those in order.items()}, tuple(warnings))
+    in_order = {type_: tuple(those) for type_, those in order.items()}
+    return Plan(tuple(wanted.values()), in_order, tuple(warnings), ours)
+
+
+def make_drop_folders(config: Config, known: Iterable[Root]) -> None:
+    """Make the drop folders of the configuration that are to be watched, where they are not there."""
+    resolver = Resolver(far_points(mounts.read()))
+    for root in known:
+        if root.kind == "pending" and root.path in config.pending and not root.paused:
+            _make_drop_folder(root.path, is_far=resolver.mount_of(root.path) is not None)
 
 
 def _real(folder: str, resolver: Resolver) -> str:

@@ -18,10 +18,12 @@ from ..projections.query import BadQuery
 from ..projections.runner import is_torn
 from .access import Policy, check, read_head, security_headers
 from .edits import NotFound, Refused, Stale
-from .importer import AlreadyQueued, NoSuchPending
+from .importer import AlreadyQueued, NoSuchPending, Paused
 from .legacy.library import NotALibrary, SourceBusy
 from .migration.run import AnotherUnderWay, MigrationFailed
+from .newroot import NotBeside, NotPossible
 from .pictures import PictureRefused
+from .roots import NoSuchRoot
 from .services import Services
 from .tagging import BadTag, NoSuchTag
 from .trash import TrashUnavailable
@@ -51,6 +53,7 @@ TITLES = {
     431: "Too large",
     500: "A fault of ours",
     503: "Not now",
+    507: "No room",
 }
 
 
@@ -90,10 +93,10 @@ class Route:
 
 
 _STATUS_OF: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
-    ((NotFound, NoSuchPending, NoSuchTag), 404),
-    ((AlreadyQueued, AnotherUnderWay, SourceBusy), 409),
+    ((NotFound, NoSuchPending, NoSuchRoot, NoSuchTag), 404),
+    ((AlreadyQueued, AnotherUnderWay, NotBeside, Paused, SourceBusy), 409),
     ((Stale, WrongVersion), 412),
-    ((Refused, BadTag, BadCursor, PictureRefused, KeyReused, NotALibrary, MigrationFailed), 422),
+    ((Refused, BadTag, BadCursor, PictureRefused, KeyReused, NotALibrary, MigrationFailed, NotPossible), 422),
     ((NewerLog, Unwritable, LogError, TrashUnavailable), 503),
 )
 

@@ -80,6 +80,17 @@ class ImageStore:
         else:
             self.settle(sha256, seq)
 
+    def demote(self, token: str, sha256: str, seq: int) -> None:
+        """Let the tiers of a picture be on their way again, as they are: the opposite of `promote`, and as durable.
+
+        Where the disk refused in the middle, call it again, or `promote`.
+        """
+        for tier in TIERS:
+            with suppress(FileNotFoundError):
+                os.replace(self.path(sha256, seq, tier), self.staged(token, tier))
+        self._sync(sha256, seq)
+        self.settle(sha256, seq)
+
     def discard(self, token: str) -> None:
         """Remove what is staged under a token."""
         for tier in TIERS:

@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import apsw
@@ -28,13 +28,13 @@ from ..events.log import EventLog
 from ..events.record import Stored, now_ms
 from ..events.schema import ANSWERS_KEPT_MS
 from ..events.writer import Decide, Decision, Writer, Written
-from ..projections.finding import Best, Finder, Found, transaction
-from ..projections.library import Order
+from ..projections.finding import Finder, Found, transaction
 from ..projections.parts import Part
 from ..projections.runner import Progress, Views, reader
 from ..projections.storage import storage
 from .inspection import Inspection
 
+ENDED_KEPT = 200  # tasks that have ended, for followers who are told ten times a second
 NEWS_KEPT = 1_000  # events kept in memory for the live streams, each 1 to 10 KB; who is further behind reads the log
 ROOM = 1 << 20  # bytes that must fit on the disk before a library that found it full is written again
 LONG_WAL = 256 << 20  # bytes: our own readers are done in seconds and let none grow that far
@@ -195,16 +195,14 @@ class Library:
         """Run a query that may take long in a thread, on a connection of that thread: `query(db, *args)`."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._in_thread, query, args)
 
-    async def find(self, part: Part, *, order: Order | Best, limit: int, cursor: str | None, facets: int) -> Found:
+    async def find(self, part: Part, **how: Any) -> Found:
         """Give a page of the models that a query means, as they are after every write that was answered before.
 
-        With the counts of at most so many tags; 0 for none. Raises `BadCursor`.
+        Takes what `Finder.page` takes. Raises `BadCursor`.
         """
 
         def ask(db: apsw.Connection) -> Found:
-            return self._finder.page(
-                db, part, order=order, limit=limit, cursor=cursor, facets=facets, generation=self._readers.db[0]
-            )
+            return self._finder.page(db, part, **how, generation=self._readers.db[0])
 
         found = await asyncio.get_running_loop().run_in_executor(self._finding, self._in_thread, ask, ())
         if not self._readying and not self._finder.is_ready:
@@ -293,6 +291,7 @@ class News:
         self.head = head
         self._recent: deque[Message] = deque(maxlen=NEWS_KEPT)
         self._progress: dict[str, Message] = {}
+        self._ended: deque[Message] = deque(maxlen=ENDED_KEPT)
         self._beat = 0
         self._changed = asyncio.Event()
 
@@ -303,14 +302,21 @@ class News:
         self.nudge()
 
     def progress(self, task: str, **what: Any) -> None:
-        """Tell the followers how far a task is; `done=True`-like ends are told by `finished`."""
+        """Tell the followers how far a task is; its end is told by `finished`.
+
+        `task` names it: one of that name is one task. Beside it stand `what` is done, in words, and of these what is
+        known: `done` of `total`, counted in what the task is about (of one import, `import/<op>`, bytes; it names its
+        `pending` and `op`), `bytes` of `bytes_total`, and the `path` at hand. `docs/stream.md` lists the tasks.
+        """
         self._beat += 1
         self._progress[task] = {"task": task, "beat": self._beat, **what}
         self.nudge()
 
     def finished(self, task: str) -> None:
-        """Take a task off what is under way."""
+        """Take a task off what is under way, and tell the followers so: `{task, ended: true}`."""
         if self._progress.pop(task, None) is not None:
+            self._beat += 1
+            self._ended.append({"task": task, "beat": self._beat, "ended": True})
             self.nudge()
 
     def under_way(self) -> list[Message]:
@@ -326,13 +332,17 @@ class News:
         return list(islice(self._recent, position + 1 - self._recent[0]["position"], None))
 
     async def follow(self) -> AsyncIterator[list[Message]]:
-        """Give, each time something changed, the progress that is new to this follower (perhaps none)."""
-        seen = 0
+        """Give, each time something changed, the progress and the ends of tasks that are new to this follower.
+
+        There may be none. At first it is all that is under way.
+        """
+        seen, heard = 0, self._beat
         while True:
             changed = self._changed
-            fresh = [task for task in self._progress.values() if task["beat"] > seen]
-            seen = self._beat
-            yield fresh
+            ended = list(takewhile(lambda task, heard=heard: task["beat"] > heard, reversed(self._ended)))
+            fresh = ended + [task for task in self._progress.values() if task["beat"] > seen]
+            seen = heard = self._beat
+            yield sorted(fresh, key=lambda task: task["beat"])
             await changed.wait()
 
     def nudge(self) -> None:

@@ -118,11 +118,11 @@ class Losses:
             found.append((f"{what} that is looked at again before it is believed", cure))
         for folder, count in sorted(self._grounds.held().get(root.id, {}).items()):
             what = f"{_shown(folder)} seems to be the mount point of a disk that is not mounted;"
-            cure = "mount the disk; if they are gone for good, start once without"
+            cure = "mount the disk; if they are gone for good, remove"
             found.append(
                 (
                     f"{what} the {count} files that were there are not taken for deleted",
-                    f"{cure} {_shown(root.path)} in the configuration",
+                    f"{cure} {_shown(root.path)} from the folders that are watched, and add it again",
                 )
             )
         return found

@@ -28,7 +28,7 @@ from .backlog import Backlog
 from .busy import Busy
 from .chunks import chunks
 from .claiming import Claims
-from .comparing import Comparing, as_at_rest
+from .comparing import AtRest, Comparing, as_at_rest, moved_along
 from .content.study import RULES
 from .disks import NEAR, Disks, NoAnswer
 from .library import Library
@@ -41,7 +41,7 @@ from .picturing import Picturing
 from .presence import Presence, Watched
 from .relatives import Relatives
 from .roots import Root
-from .scan import Look, StoppedError
+from .scan import Look, Seen, StoppedError
 from .settle import Settling, Waiting
 from .sidecars.look import may_belong
 from .sidecars.reading import Pictures, Reading
@@ -59,6 +59,7 @@ BLIND_SHARE = 50.0  # of the time that such a look takes it is rested from: it c
 COVER_EVERY_S = 10.0  # between two tries to watch what the system refused to watch
 LANES_EVERY_S = 10.0  # between two looks at which roots lie on file systems that may hang; at once after a mount
 MOUNTS_SETTLE_S = 0.1  # an unmount and a mount after it are looked at once
+PATIENCE_S = 5.0  # so long an answer waits to tell whether a root that was added or resumed is here
 UNWRITABLE_S = (5.0, 60.0)  # between two looks at whether writing works again; then everything is looked at anyway
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ class Observer:
         self._written: dict[str, None] = {}  # closed after writing, and not yet seen at rest
         self._links: dict[int, dict[str, str]] = {}
         self._unreadable: dict[int, list[tuple[str, str]]] = {}
+        self._looks: dict[int, threading.Event] = {}  # what gives up the look at a root that is under way
         self._stopping = threading.Event()
         self._picturing = Picturing(library, take_pictures)
         self._reading = Reading(library, self._disks, self._presence, self._is_finding, pictures, clock)
@@ -165,6 +167,7 @@ class Observer:
             clock=clock,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._checks: set[asyncio.Task[None]] = set()
         self._last_look = -math.inf
         self._problem: str | None = None
 
@@ -196,9 +199,12 @@ class Observer:
     async def close(self) -> None:
         """Stop watching; a file that is being hashed or a folder that is being listed is given up."""
         self._stopping.set()
-        for task in self._tasks:
+        for look in self._looks.values():
+            look.set()
+        ending = [*self._tasks, *self._checks]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         self._mounts.close()
         await self._disks.close()
 
@@ -232,6 +238,12 @@ class Observer:
         for lane in self._lanes.values():
             lane.wake.set()
 
+    def look_at_renamed(self, path: str) -> None:
+        """Look soon at a file that we gave its name, whole, ourselves: hints of that do not come from everywhere."""
+        lane = self._lane_of(rooting.of_path(self._presence.roots, path))
+        self._arrived(lane, path, renamed=True)
+        lane.wake.set()
+
     def look_at_everything(self) -> None:
         """Look at all roots soon."""
         for root in self._presence.roots:
@@ -244,6 +256,55 @@ class Observer:
         else:
             lane.backlog.add_folder(root.id, under)
         lane.wake.set()
+
+    async def roots_changed(self) -> None:
+        """Roots were added, removed, paused or resumed: leave those alone that are to be, see which others are here."""
+        known = {root.id for root in self._presence.roots}
+        self._presence.read_roots()
+        self._leave_roots()
+        if not self._tasks:
+            return
+        for name in await self._presence.lanes():
+            self._lane_named(name)
+        if known != {root.id for root in self._presence.roots}:
+            self.look_at_everything()  # what lies in a root that lies in another belongs to the inner one
+        for lane in self._lanes.values():
+            lane.check.set()
+
+    async def judge(self, number: int, patience_s: float = PATIENCE_S) -> None:
+        """Find out whether a root is here, and begin to look at it; where that takes long it goes on by itself."""
+        root = next((root for root in self._presence.roots if root.id == number), None)
+        if root is None or root.paused or not self._tasks:
+            return
+        check = asyncio.create_task(self._check(self._lane_of(root)), name=f"judge-{number}")
+        self._checks.add(check)
+        check.add_done_callback(self._checks.discard)
+        await asyncio.wait([check], timeout=patience_s)
+
+    async def _check(self, lane: _Lane) -> None:
+        with contextlib.suppress(Unwritable, NoAnswer):  # the loop that follows the roots tries again, and tells
+            self._came(await self._presence.check(lane.name))
+
+    def _leave_roots(self) -> None:
+        """Forget what waits in roots that were paused or removed; a look at one that is under way is given up."""
+        left = self._presence.take_left()
+        for root in left:
+            if root.id in self._looks:
+                self._looks[root.id].set()
+            for link, target in self._links.pop(root.id, {}).items():
+                self._disks.unwatch(target, link)
+            self._unreadable.pop(root.id, None)
+            self._blind_next.pop(root.id, None)
+            self._storms.looked(root.id, self._clock())
+            for lane in self._lanes.values():
+                lane.losses.went(root)
+        if left:
+            for lane in self._lanes.values():
+                lane.settling.forget_those(self._is_left)
+
+    def _is_left(self, path: str) -> bool:
+        root = rooting.of_path(self._presence.roots, path)
+        return root is None or root.paused
 
     async def compare_with_known(self, sha256: str) -> None:
         """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
@@ -288,7 +349,7 @@ class Observer:
 
     def polled_every(self, root: Root) -> float | None:
         """Give how often, in seconds, a root is looked at because changes in it give no hint; None where they do."""
-        return self._disks.polled_every(root)
+        return None if root.paused else self._disks.polled_every(root)
 
     def warnings(self) -> list[tuple[str, str]]:
         """Give what is wrong with the watching, each with its cure."""
@@ -302,9 +363,20 @@ class Observer:
             found.append(telling.of_shortage(shortage))
         found += self._storms.warnings(self._clock())
         for root in self._presence.roots:
-            hindered = self._disks.told(root)
-            found += [hindered] if hindered is not None else self._told_of(root)
+            found += self.told_of(root)
         return found
+
+    def told_of(self, root: Root) -> list[Trouble]:
+        """Give what is wrong with a root, each with its cure; nothing is wrong with one that is paused."""
+        hindered = None if root.paused else self._disks.told(root)
+        return self._told_of(root) if hindered is None else [hindered]
+
+    def hint_shortage(self, root: Root) -> Trouble | None:
+        """Tell that folders in a root go unwatched, because the system watches no more of them."""
+        shortage = self._disks.shortage() if self._tasks else None
+        if shortage is None or not any(root.holds(folder) for folder in shortage.where):
+            return None
+        return telling.of_shortage(shortage)
 
     def _told_of(self, root: Root) -> list[Trouble]:
         found = self._presence.warnings(root)
@@ -354,13 +426,14 @@ class Observer:
 
     def _take_hint(self, hint: Hint) -> None:
         root = rooting.of_path(self._presence.roots, hint.path)
-        if root is None:
+        if root is None or root.paused:
             return
         lane = self._lane_of(root)
         match hint.kind:
             case "arrived":
                 self._arrived(lane, hint.path, renamed=True)
                 if hint.came_from is not None:
+                    self._follow_doubt(hint.came_from, hint.path)
                     self._lose([hint.came_from])
             case "written":
                 self._arrived(lane, hint.path)
@@ -375,6 +448,7 @@ class Observer:
                 self._look_soon(root, hint.path)
                 self._picturing.look_in([hint.path])
                 if hint.came_from is not None:
+                    self._follow_doubt(hint.came_from, hint.path, is_folder=True)
                     self._lose_below(hint.came_from)
             case "folder-gone" if hint.path == root.path:
                 self._presence.ended(root, deleted=hint.ended == "deleted")
@@ -462,6 +536,8 @@ class Observer:
         for chunk in chunks(files, CHUNK):
             await self._take_in(lane, chunk)
         others = [path for path in arrived if not is_model_name(os.path.basename(path))]
+        for path in others:
+            self._written.pop(path, None)
         no_files, lane.no_files = lane.no_files, []
         await self._others_arrived([*others, *no_files])  # a link to a folder may have a model's name
 
@@ -515,7 +591,7 @@ class Observer:
         return await self.write(lambda db: break_off(db, broken)) if broken else Outcome()
 
     def _doubt_rewritten(self, taken: Sequence[Looked]) -> list[Looked]:
-        """Have a model's file compared that was written to and looks as before: size and time may have been kept.
+        """Have a file compared that was written to and looks as before: size and time may have been kept.
 
         Gives those that are no known file at their path: one that was moved there may be one once that is written.
         """
@@ -524,21 +600,27 @@ class Observer:
             if looked.path not in self._written or looked.seen is None:
                 continue
             self._written.pop(looked.path)
-            if looked.seen.nlink > 1:  # at its other names it has changed as well, and no hint tells
-                self.look_again(looking.other_names(self._library.db, rooting.as_file(looked.seen, looked.root.id)))
+            # At its other names, hard links and links to it, it has changed as well, and no hint tells.
+            names = looking.other_names(self._library.db, rooting.as_file(looked.seen, looked.root.id))
+            self.look_again(names)
+            for name in names:
+                self._comparing.doubt(name, _at_rest(looked.seen))
             rewritten.append(looked)
         return self._compare_rewritten(rewritten)
 
     def _compare_rewritten(self, rewritten: Sequence[Looked]) -> list[Looked]:
-        """Have those compared that are known at their path, as they look; gives the others."""
-        others: list[Looked] = []
-        for looked in rewritten:
-            seen, known = looked.seen, models.location(self._library.db, to_text(looked.path))
-            if seen is not None and known is not None and (seen.size, seen.mtime_ns) == (known.size, known.mtime_ns):
-                self._comparing.ask({looked.path: (seen.size, seen.mtime_ns, rooting.signed(seen.ino))})
-            else:
-                others.append(looked)
-        return others
+        """Have those compared whose content is known at their path, as they look; gives the others."""
+        return [
+            looked
+            for looked in rewritten
+            if looked.seen is None or not self._comparing.doubt(looked.path, _at_rest(looked.seen))
+        ]
+
+    def _follow_doubt(self, came_from: str, path: str, *, is_folder: bool = False) -> None:
+        """What was written to, or is to be compared, was moved before that was looked at."""
+        for old, new in moved_along(self._written, came_from, path, is_folder=is_folder).items():
+            self._written[new] = self._written.pop(old)
+        self._comparing.follow_move(came_from, path, is_folder=is_folder)
 
     def _is_at_rest(self, lane: _Lane, looked: Looked) -> bool:
         if looked.seen is None:
@@ -610,9 +692,14 @@ class Observer:
 
     async def _look_at_root(self, root: Root, under: str | None) -> Look:
         async with self._lane_of(root).scanning:
+            if not self._is_online(root):
+                return Look()
             whole = under is None or under == root.path
             known = await self._library.with_reader(looking.known_in, root.id, None if whole else under)
-            begun = self._clock()
+            begun, stop = self._clock(), threading.Event()
+            self._looks[root.id] = stop
+            if self._stopping.is_set():
+                stop.set()
             others = [other for other in self._presence.roots if other.id != root.id]
             try:
                 found = await self._disks.look(
@@ -621,12 +708,16 @@ class Observer:
                     others,
                     under=None if whole else under,
                     followed=self._links.get(root.id),
-                    stop=self._stopping,
+                    stop=stop,
                 )
             except NoAnswer:
                 raise
             except (ValueError, OSError, StoppedError):
                 return Look()  # the folder went away, or is none of this root's: its parent's look tells
+            finally:
+                self._looks.pop(root.id, None)
+            if stop.is_set():
+                return Look()
             if whole:
                 self._unreadable[root.id] = found.unreadable
                 now = self._clock()
@@ -634,6 +725,9 @@ class Observer:
             self._lane_of(root).losses.looked(root, found, known, whole=whole)
             await self._follow_links(root, found, whole=whole)
             return found
+
+    def _is_online(self, root: Root) -> bool:
+        return any(other.id == root.id for other in self._presence.online())
 
     async def _take_look(self, root: Root, found: Look) -> Outcome:
         """Take in what a look found to be new or changed."""
@@ -751,6 +845,7 @@ class Observer:
 
     async def _take_in_roots(self, lane: _Lane) -> None:
         """Tell who must know which roots of a lane are away, or here for the first time, and look where it is due."""
+        self._leave_roots()
         begun_anew = self._presence.take_begun_anew()
         for root in self._presence.roots:
             if root.id in begun_anew:
@@ -758,8 +853,14 @@ class Observer:
                 self._look_soon(root, None)
             if self._disks.lane(root) != lane.name:
                 continue
+            if root.paused:
+                continue
             if root.offline:
                 lane.losses.went(root)
                 self._storms.looked(root.id, self._clock())
             elif self._disks.take_due(root):
                 self._look_soon(root, None)
+
+
+def _at_rest(seen: Seen) -> AtRest:
+    return seen.size, seen.mtime_ns, rooting.signed(seen.ino)

@@ -122,6 +122,8 @@ def _parameter(param: Param) -> dict[str, Any]:
 
 
 def _body(body: Any, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    if isinstance(body, str):
+        return {body: {}}
     if not isinstance(body, dict):
         return {"application/json": {"schema": schemas[repr(body)]}}
     properties = {

@@ -42,9 +42,36 @@ class Presence:
         self._samples: dict[int, list[AsKnown]] = {}  # of the roots in whose place something else lies
         self._next_sample: dict[int, float] = {}
         self._begun_anew: set[int] = set()
+        self._left: list[Root] = []
         self._checking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lanes_are_known = False
+        self._in_lanes: set[int] = set()  # roots whose lane was found out
         self.roots: list[Root] = []
+
+    def read_roots(self) -> None:
+        """Learn which roots there are now, and leave alone at once those that are paused or removed by now."""
+        open_before = [root for root in self.roots if not root.paused]
+        self.roots = rooting.every(self._library.db)
+        self._disks.take_roots(self.roots)
+        for root in filter(self._is_left, open_before):
+            self._left.append(root)
+            self._leave(root)
+
+    def take_left(self) -> list[Root]:
+        """Give the roots that were paused or removed, once."""
+        taken, self._left = self._left, []
+        return taken
+
+    def _leave(self, root: Root) -> None:
+        if root.id in self._watched:
+            self._stop_watching(root)
+        for known in (self._refused, self._obstacles, self._samples, self._next_sample):
+            known.pop(root.id, None)
+        self._doubted.discard(root.id)
+        self._deleted.discard(root.id)
+
+    def _is_left(self, root: Root) -> bool:
+        return not any(other.id == root.id and not other.paused for other in self.roots)
 
     def online(self) -> list[Root]:
         """Give the roots that are here."""
@@ -70,6 +97,8 @@ class Presence:
 
     def warnings(self, root: Root) -> list[Trouble]:
         """Say what is wrong with a root being here and watched, each with its cure."""
+        if root.paused:
+            return []
         if root.offline:
             obstacle_ = self._obstacles.get(root.id, "")
             return [telling.of_absence(root, obstacle_, deleted=root.id in self._deleted)]
@@ -104,8 +133,10 @@ class Presence:
 
     async def lanes(self) -> list[str]:
         """Find out in which lanes the roots lie now, this machine's own disks first."""
-        known = rooting.every(self._library.db)
+        self.read_roots()
+        known = [root for root in self.roots if not root.paused]
         await self._disks.find_lanes(known)
+        self._in_lanes = {root.id for root in known}
         self._lanes_are_known = True
         return [NEAR, *sorted({self._disks.lane(root) for root in known} - {NEAR})]
 
@@ -124,11 +155,14 @@ class Presence:
                     await self._judge(root)
                 else:
                     self._deleted.discard(root.id)  # it was made anew before anybody looked, with the same inode
-            self.roots = rooting.every(self._library.db)
+            self.read_roots()
             return [root for root in self._in_lane(lane) if await self._is_to_be_looked_at(root, before)]
 
     def _in_lane(self, lane: str) -> list[Root]:
-        return [root for root in rooting.every(self._library.db) if self._disks.lane(root) == lane]
+        every = rooting.every(self._library.db)
+        # One that was added or resumed just now may hang: it is not touched before its lane is known.
+        known = [root for root in every if not root.paused and root.id in self._in_lanes]
+        return [root for root in known if self._disks.lane(root) == lane]
 
     async def _as_before(self, roots: list[Root]) -> list[bool]:
         try:
@@ -155,6 +189,9 @@ class Presence:
                 log.warning("%s cannot be watched: %s", shown(to_text(root.path)), error.strerror)
             self._refused[root.id] = error
             return False
+        if self._is_left(root):  # it was paused or removed meanwhile
+            self._stop_watching(root)
+            return False
         self._watched.add(root.id)
         self._refused.pop(root.id, None)
         return True
@@ -180,7 +217,7 @@ class Presence:
         self._obstacles[root.id] = await self._obstacle(root) if why == "absent" else ""
         if not root.offline or root.why != why:
             left = rooting.goes_offline(root.id, foreign=why == "foreign")
-            await self._library.write(lambda _db: left, actor="watcher")
+            await self._library.write(lambda db: rooting.if_watched(db, root.id, left), actor="watcher")
 
     async def _comes(self, root: Root, now: Identity) -> None:
         self._deleted.discard(root.id)
@@ -189,7 +226,7 @@ class Presence:
         if root.identity is None:
             self._begun_anew.add(root.id)
         came = rooting.comes_online(root.id, now)
-        await self._library.write(lambda _db: came, actor="watcher")
+        await self._library.write(lambda db: rooting.if_watched(db, root.id, came), actor="watcher")
 
     async def _obstacle(self, root: Root) -> str:
         return await asyncio.to_thread(obstacle, root.path) if self._disks.lane(root) == NEAR else ""

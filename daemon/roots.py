@@ -1,12 +1,27 @@
-"""The watched folders as the daemon works with them: which there should be, and which root a path lies in."""
+"""The watched folders as the daemon works with them: which there should be, and which root a path lies in.
+
+Which there should be is said by the configuration, a ComfyUI, and the user, while the daemon runs. The user has the
+last word: a root that the user added stays though the configuration does not name it, and one that the user removed
+stays removed though it does.
+"""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import apsw
 import msgspec
 
-from ..events.catalog import File, RootAdded, RootCameOnline, RootKind, RootRemoved, RootWentOffline
+from ..events.catalog import (
+    File,
+    RootAdded,
+    RootCameOnline,
+    RootKind,
+    RootOrigin,
+    RootPaused,
+    RootRemoved,
+    RootResumed,
+    RootWentOffline,
+)
 from ..events.pathtext import to_path, to_text
 from ..events.record import New
 from ..events.writer import Decision
@@ -14,8 +29,15 @@ from .rootcheck import Identity, identify
 from .scan import Seen
 
 
+class NoSuchRoot(LookupError):
+    """No root of this id is watched."""
+
+
 class Root(msgspec.Struct, frozen=True):
-    """A watched folder. `path` is for the os functions; `identity` is what it was last proven to be."""
+    """A watched folder. `path` is for the os functions; `identity` is what it was last proven to be.
+
+    One that is paused is offline, and nothing in it may be touched.
+    """
 
     id: int
     path: str
@@ -24,6 +46,8 @@ class Root(msgspec.Struct, frozen=True):
     offline: bool
     why: str | None
     identity: Identity | None
+    paused: bool = False
+    origin: RootOrigin = "configuration"
 
     def holds(self, path: str) -> bool:
         """Tell whether a path lies below this root."""
@@ -36,14 +60,19 @@ class Wanted(msgspec.Struct, frozen=True):
     path: str
     kind: RootKind
     type: str | None = None
+    origin: RootOrigin = "configuration"
 
 
 def every(db: apsw.Connection) -> list[Root]:
     """Give the roots that are watched."""
     rows = db.execute(
-        "SELECT id, path, kind, type, offline, why, fsid, ino, fstype FROM roots WHERE NOT removed ORDER BY id"
+        "SELECT id, path, kind, type, offline, why, fsid, ino, fstype, paused, origin"
+        " FROM roots WHERE NOT removed ORDER BY id"
     )
-    return [Root(row[0], to_path(row[1]), row[2], row[3], bool(row[4]), row[5], _identity(row[6:])) for row in rows]
+    return [
+        Root(number, to_path(path), kind, type_, bool(offline), why, _identity(proof), bool(paused), origin)
+        for number, path, kind, type_, offline, why, *proof, paused, origin in rows
+    ]
 
 
 def _identity(columns: Sequence[object]) -> Identity | None:
@@ -51,29 +80,112 @@ def _identity(columns: Sequence[object]) -> Identity | None:
     return Identity(fsid, ino, str(fstype)) if isinstance(fsid, int) and isinstance(ino, int) else None
 
 
-def adjust(db: apsw.Connection, wanted: Sequence[Wanted]) -> Decision:
-    """Decide which roots come and go, so that those wanted are watched. A path that comes back keeps its id."""
-    known = {
-        (path, kind, type_): (number, bool(removed))
-        for number, path, kind, type_, removed in db.execute("SELECT id, path, kind, type, removed FROM roots")
+def get(db: apsw.Connection, number: int) -> Root:
+    """Give a root that is watched, by its id. Raises `NoSuchRoot`."""
+    found = next((root for root in every(db) if root.id == number), None)
+    if found is None:
+        raise NoSuchRoot(f"no folder with the number {number} is watched; GET /api/roots lists those that are")
+    return found
+
+
+# Which there should be --------------------------------------------------------------------------------
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """A root that is or was watched."""
+
+    number: int
+    removed: bool
+    refused: bool
+    origin: RootOrigin
+
+
+_Key = tuple[str, RootKind, str | None]
+
+
+def _key(root: Wanted) -> _Key:
+    return to_text(root.path), root.kind, root.type
+
+
+def _known(db: apsw.Connection) -> dict[_Key, _Known]:
+    rows = db.execute("SELECT path, kind, type, id, removed, refused, origin FROM roots")
+    return {
+        (path, kind, type_): _Known(number, bool(removed), bool(refused), origin)
+        for path, kind, type_, number, removed, refused, origin in rows
     }
-    last = max((number for number, _ in known.values()), default=0)
+
+
+def _last(known: Mapping[_Key, _Known]) -> int:
+    return max((root.number for root in known.values()), default=0)
+
+
+def adjust(db: apsw.Connection, wanted: Sequence[Wanted]) -> Decision:
+    """Decide at the start which roots come and go, by what the configuration and a ComfyUI want.
+
+    A path that comes back keeps its id. What the user added stays, and is not made something else; what the user
+    removed does not come.
+    """
+    known = _known(db)
+    last = _last(known)
+    users = {key[0] for key, root in known.items() if root.origin == "user" and not root.removed}
+    keys = {_key(root) for root in wanted}
     events: list[New] = []
-    keys = {(to_text(root.path), root.kind, root.type) for root in wanted}
-    for key, (number, removed) in known.items():
-        if key not in keys and not removed:
-            events.append(New(f"root/{number}", RootRemoved(number)))
-    for root in wanted:
-        key = (to_text(root.path), root.kind, root.type)
-        number, removed = known.get(key, (0, True))
-        if not removed:
+    for key, root in known.items():
+        if key not in keys and not root.removed and root.origin != "user":
+            events.append(New(f"root/{root.number}", RootRemoved(root.number)))
+    for one in wanted:
+        key = _key(one)
+        before = known.get(key)
+        if key[0] in users or (before is not None and (before.refused or not before.removed)):
             continue
-        if not number:
-            last += 1
-            number = last
-        known[key] = (number, False)
-        events.append(New(f"root/{number}", RootAdded(number, to_text(root.path), root.kind, root.type)))
+        number = last + 1 if before is None else before.number
+        last = max(last, number)
+        known[key] = _Known(number, removed=False, refused=False, origin=one.origin)
+        events.append(_added(number, one))
     return Decision(events)
+
+
+def add(db: apsw.Connection, wanted: Wanted) -> Decision:
+    """Decide to watch a folder that the user wants; the value is its id. One that is watched stays as it is."""
+    known = _known(db)
+    before = known.get(_key(wanted))
+    if before is not None and not before.removed:
+        return Decision((), before.number)
+    number = _last(known) + 1 if before is None else before.number
+    return Decision([_added(number, wanted)], number)
+
+
+def remove(db: apsw.Connection, number: int) -> Decision:
+    """Decide to watch a root no more, until the user adds it again. Raises `NoSuchRoot`."""
+    root = get(db, number)
+    return Decision([New(f"root/{root.id}", RootRemoved(root.id, by="user"))], root.id)
+
+
+def pause(db: apsw.Connection, number: int, *, paused: bool) -> Decision:
+    """Decide to leave a root alone, or to watch it again; the value is its id. Raises `NoSuchRoot`."""
+    root = get(db, number)
+    if root.paused == paused:
+        return Decision((), root.id)
+    return Decision([New(f"root/{root.id}", RootPaused(root.id) if paused else RootResumed(root.id))], root.id)
+
+
+def _added(number: int, wanted: Wanted) -> New:
+    event = RootAdded(number, to_text(wanted.path), wanted.kind, wanted.type, wanted.origin)
+    return New(f"root/{number}", event)
+
+
+def destinations(known: Sequence[Root], type_: str, planned: Sequence[str], ours: frozenset[str]) -> tuple[str, ...]:
+    """Give the model folders of a type, the first being where imports go.
+
+    First those that are `planned`, in the order of the configuration; then those that the user added. A folder of
+    `ours`, which nobody named, stands behind those that somebody did.
+    """
+    place = {path: index for index, path in enumerate(planned)}
+    paths = [root.path for root in known if root.kind == "model" and root.type == type_]
+    return tuple(sorted(paths, key=lambda path: (path in ours, place.get(path, len(place)))))
+
+
+# Whether they are here --------------------------------------------------------------------------------
 
 
 def comes_online(root: int, identity: Identity) -> Decision:
@@ -85,6 +197,11 @@ def comes_online(root: int, identity: Identity) -> Decision:
 def goes_offline(root: int, *, foreign: bool) -> Decision:
     """A root could not be proven present."""
     return Decision([New(f"root/{root}", RootWentOffline(root, "foreign" if foreign else "absent"))])
+
+
+def if_watched(db: apsw.Connection, number: int, told: Decision) -> Decision:
+    """Give what was found out about a root, unless it was paused or removed while somebody looked."""
+    return told if any(root.id == number and not root.paused for root in every(db)) else Decision()
 
 
 def is_here(root: Root) -> bool:

@@ -102,6 +102,7 @@ def look(
     known: Mapping[str, Known],
     *,
     barred: Collection[tuple[int, int]] = (),
+    closed: Collection[str] = (),
     under: str | None = None,
     followed: Mapping[str, str] | None = None,
     wanted: Callable[[str], bool] = is_model_name,
@@ -110,9 +111,9 @@ def look(
 ) -> Look:
     """Look at a root, or with `under` only at that folder of it, and compare it with what is known.
 
-    `barred` are (device, inode) of the watched roots. `followed` is what the last whole look gave as
-    `links`; it lets a look at a part follow the links that a whole look would. A name is looked at if `wanted`
-    says so or its path is known. `stop` is asked once a folder; when it says yes the look ends with StoppedError.
+    `barred` are (device, inode) of the watched roots, `closed` the paths of those that may not be touched. `followed`
+    is what the last whole look gave as `links`; it lets a look at a part follow the links that a whole look would. A
+    name is looked at if `wanted` says so or its path is known. `stop` is asked once a folder; when it says yes the look ends with StoppedError.
     A link that `is_far` says leads to where a look may hang is not touched, and given as `far`.
 
     A root that cannot be reached is `unreadable`, and nothing is gone. Raises ValueError if `under` is elsewhere.
@@ -121,7 +122,7 @@ def look(
     start = (under or root).rstrip(os.sep) or os.sep
     if start != root and not start.startswith(_inside(root)):
         raise ValueError(f"{start!r} is not below the root {root!r}: give a folder of that root.")
-    walk = _Walk(root, start, known, frozenset(barred), followed or {}, wanted, stop, is_far)
+    walk = _Walk(root, start, known, frozenset(barred), frozenset(closed), followed or {}, wanted, stop, is_far)
     if not _passes_hidden(root, start):
         walk.go()
     return walk.found
@@ -158,6 +159,7 @@ class _Walk:
         start: str,
         known: Mapping[str, Known],
         barred: frozenset[tuple[int, int]],
+        closed: frozenset[str],
         followed: Mapping[str, str],
         wanted: Callable[[str], bool],
         stop: Callable[[], bool] | None,
@@ -168,6 +170,7 @@ class _Walk:
         self._start = start
         self._known = known
         self._barred = barred
+        self._closed = closed
         self._wanted = wanted
         self._stop = stop
         self._is_far = is_far
@@ -217,6 +220,9 @@ class _Walk:
             folder, depth, above = waiting.pop()
             if self._stop is not None and self._stop():
                 raise StoppedError(f"The look at {self._root!r} was told to stop.")
+            if folder in self._closed:
+                self._left_out.add(folder)
+                continue
             if depth > DEEPEST:
                 self._leave_out(folder, f"lies more than {DEEPEST} folders deep: move it up to have it seen")
                 continue
@@ -330,6 +336,8 @@ class _Walk:
 
     def _is_barred(self, target: str) -> bool:
         """Tell whether a target is another watched root or lies in one."""
+        if any(_holds(folder, target) for folder in self._closed):
+            return True
         while self._barred:
             info = _stat_or_none(target)
             if info is not None and (info.st_dev, info.st_ino) in self._barred:

@@ -19,6 +19,7 @@ from .migration.run import Migration
 from .observer import Observer
 from .pictured import Pictured
 from .roots import Root
+from .uploading import Uploads
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Services:
     importer: Importer
     observer: Observer
     migration: Migration
+    uploads: Uploads
     exporter: Exporter
     secrets: Secrets
     codes: Codes

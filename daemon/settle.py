@@ -6,6 +6,7 @@ a file's own timestamps are old, and is not believed where they lie in its futur
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 QUIET = 2.0
@@ -132,6 +133,11 @@ class Settling:
     def forget(self, path: str) -> None:
         """Drop the file at this path, if it is waiting at all."""
         self._candidates.pop(path, None)
+
+    def forget_those(self, is_left: Callable[[str], bool]) -> None:
+        """Drop the waiting files that nobody looks at any more; a look that meets one begins anew."""
+        for path in [path for path in self._candidates if is_left(path)]:
+            self.forget(path)
 
     def waiting(self) -> list[tuple[str, str]]:
         """Give path and reason of every file that is waiting, the one looked at longest ago first."""

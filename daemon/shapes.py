@@ -13,6 +13,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=500)]
 Text = Annotated[str, Meta(max_length=100_000)]
 Word = Annotated[str, Meta(min_length=1, max_length=1_000)]
 TagName = Annotated[str, Meta(min_length=1, max_length=1_000)]
+TagNames = Annotated[list[TagName], Meta(max_length=1_000)]
 TypeName = Annotated[str, Meta(min_length=1, max_length=64)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Number = Annotated[int, Meta(ge=1, le=2**53)]
@@ -31,7 +32,10 @@ class PromptsPatch(Body, frozen=True):
 
 
 class PendingPatch(Body, frozen=True):
-    """The fields of a pending model to change; one left out stays. `tags` is the whole new list of names."""
+    """The fields of a pending model to change; one left out stays.
+
+    `tags` is the whole new list of names; `add_tags` and `remove_tags`, in its place, leave other tags as they are.
+    """
 
     name: Name | UnsetType = UNSET
     type: TypeName | UnsetType = UNSET
@@ -39,7 +43,14 @@ class PendingPatch(Body, frozen=True):
     community_links: Text | UnsetType = UNSET
     prompts: PromptsPatch | UnsetType = UNSET
     trigger_words: Annotated[list[Word], Meta(max_length=1_000)] | UnsetType = UNSET
-    tags: Annotated[list[TagName], Meta(max_length=1_000)] | UnsetType = UNSET
+    tags: TagNames | UnsetType = UNSET
+    add_tags: TagNames | UnsetType = UNSET
+    remove_tags: TagNames | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse the whole list together with changes of it: nobody could say what was meant."""
+        if self.tags is not UNSET and (self.add_tags is not UNSET or self.remove_tags is not UNSET):
+            raise ValueError("give either `tags`, the whole list, or `add_tags` and `remove_tags`")
 
 
 class ModelPatch(PendingPatch, frozen=True):
@@ -47,6 +58,21 @@ class ModelPatch(PendingPatch, frozen=True):
 
     favorite: bool | UnsetType = UNSET
     cover: Sequence | UnsetType = UNSET
+
+
+class ModelsPatch(Body, frozen=True):
+    """What to change of several models, as one action; what is left out stays."""
+
+    models: Annotated[list[Hash], Meta(min_length=1, max_length=50_000)]
+    add_tags: TagNames | UnsetType = UNSET
+    remove_tags: TagNames | UnsetType = UNSET
+    type: TypeName | UnsetType = UNSET
+    favorite: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse a change of nothing."""
+        if all(each is UNSET for each in (self.add_tags, self.remove_tags, self.type, self.favorite)):
+            raise ValueError("say what to change: `add_tags`, `remove_tags`, `type` or `favorite`")
 
 
 class TagBody(Body, frozen=True):
@@ -62,9 +88,9 @@ class SessionBody(Body, frozen=True):
 
 
 class ImportBody(Body, frozen=True):
-    """What to import: one pending model, several, or all."""
+    """What to import: one pending model, several, all, or those whose last import is in conflict or has failed."""
 
-    id: Number | Annotated[list[Number], Meta(min_length=1, max_length=200_000)] | Literal["all"]
+    id: Number | Annotated[list[Number], Meta(min_length=1, max_length=200_000)] | Literal["all", "conflict", "failed"]
     conflict_strategy: Strategy | None = None
     type: TypeName | None = None
 
@@ -108,6 +134,8 @@ class Problem(msgspec.Struct):
     status: int
     detail: str
     at: int | UnsetType = UNSET
+    offset: int | UnsetType = UNSET
+    """How many bytes of an upload are here."""
 
 
 class Written(msgspec.Struct):
@@ -241,9 +269,12 @@ class ModelWhole(ModelCard, kw_only=True):
 
 
 class ImportState(msgspec.Struct):
-    """How the last import of a pending model stands."""
+    """How the last import of a pending model stands: queued, planned (its file is being placed), or how it ended.
 
-    state: str
+    `model` is the hash of the model that has the content, where there is a conflict.
+    """
+
+    state: Literal["queued", "planned", "completed", "conflict", "failed", "cancelled"]
     reason: str | None
     model: str | None
 
@@ -337,7 +368,7 @@ class Facets(msgspec.Struct):
 
 
 class FoundPage(msgspec.Struct):
-    """A page of what a search found: `total` counts all of it, `facets` come with the first page."""
+    """A page of what a search found: `total` counts all of it, `facets` come where they are asked for."""
 
     items: list[FoundCard]
     next: str | None
@@ -353,10 +384,11 @@ class AtPath(msgspec.Struct):
 
 
 class PendingPage(msgspec.Struct):
-    """A page of pending models."""
+    """A page of pending models; `total` counts those on all pages."""
 
     items: list[PendingCard]
     next: str | None
+    total: int
 
 
 class TypeCount(msgspec.Struct):
@@ -402,6 +434,15 @@ class TagWritten(msgspec.Struct):
 class ModelWritten(ModelWhole, kw_only=True):
     """A model as it is after a write."""
 
+    position: int
+
+
+class ModelsWritten(msgspec.Struct):
+    """How many of several models were changed, and how many were so already; `unknown` are no models here."""
+
+    changed: int
+    unchanged: int
+    unknown: list[str]
     position: int
 
 
@@ -508,7 +549,7 @@ class ImportConflict(msgspec.Struct):
 
 
 class ImportsCancelled(msgspec.Struct):
-    """How many imports were taken back."""
+    """How many imports were taken back, or told to stop; one that gets its file into place first is done."""
 
     cancelled: int
     position: int
@@ -750,7 +791,7 @@ class Session(msgspec.Struct, omit_defaults=True):
 
 
 class RootState(msgspec.Struct):
-    """A watched folder.
+    """A watched folder. What lies in one that is offline or paused counts as away, and is not lost.
 
     `watched` tells how changes in it are seen: by events, by looks now and then, or both ways. `polled_every_s` is how
     often it is looked at because others may change it without an event.
@@ -760,10 +801,53 @@ class RootState(msgspec.Struct):
     path: str
     kind: str
     type: str | None
-    state: Literal["online", "offline"]
+    state: Literal["online", "offline", "paused"]
     why: str | None
     watched: Literal["events", "looks", "both"] | None
     polled_every_s: float | None
+
+
+class RootWhole(RootState):
+    """A watched folder whole. `why` says what is wrong with it, `cure` what to do; null where nothing is wrong.
+
+    `models` counts the files of models in it, `pending` the pending models, whether they are here or away. `origin`
+    says who names it: the configuration, a ComfyUI, or the user, who added it.
+    """
+
+    cure: str | None
+    models: int
+    pending: int
+    origin: Literal["configuration", "comfyui", "user"]
+
+
+class RootWritten(RootWhole):
+    """A watched folder, and the position of what was written."""
+
+    position: int
+
+
+class RootPage(msgspec.Struct):
+    """All watched folders."""
+
+    items: list[RootWhole]
+    next: str | None
+
+
+class RootBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A folder to watch: for models of one type, or a drop folder (`pending`), which has no type.
+
+    `path` is absolute, or begins with `~`. `models` is taken for `model`.
+    """
+
+    path: str
+    kind: Literal["model", "models", "pending"]
+    type: str | None = None
+
+
+class RootPatch(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether a watched folder is to be left alone."""
+
+    paused: bool
 
 
 class Trouble(msgspec.Struct):
@@ -814,3 +898,21 @@ class EventPage(msgspec.Struct):
 
     items: list[LogEvent]
     next: int | None
+
+
+class Uploaded(msgspec.Struct):
+    """How an upload stands: `offset` bytes are here; `path` is where it lies once it is done, as far as is known."""
+
+    upload: str | None
+    name: str
+    offset: int
+    size: int
+    done: bool
+    path: str | None
+
+
+class UploadCancelled(msgspec.Struct):
+    """Whether there was anything to cancel."""
+
+    upload: str
+    cancelled: bool

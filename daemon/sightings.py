@@ -181,22 +181,21 @@ def suspend(db: apsw.Connection, files: Iterable[File]) -> Decision:
 def recognise(db: apsw.Connection, number: int, seen: Sighting) -> Decision:
     """Decide what it means that a pending model's content was hashed: known content in a model root is a location.
 
-    Where somebody wrote to the pending model it stays, and shows what it is: an import may merge the two.
+    Where somebody wrote to the pending model it stays, and shows what it is: an import may merge the two. One that was
+    known for another content has changed, though it looks as before.
     """
-    known = pending.get(db, number)
-    if known is None or known.path != seen.file.path or not _is_same(seen.file, known):
-        return Decision((), Outcome())
-    if seen.sha256 is None or models.get(db, seen.sha256) is None:
+    known, sha256 = pending.get(db, number), seen.sha256
+    if known is None or known.path != seen.file.path or not _is_same(seen.file, known) or sha256 is None:
         return Decision((), Outcome())
     if imports.open_import_of(db, number) is not None:
         return Decision((), Outcome())  # its import has begun, and decides
-    if not known.in_place or known.written:
-        further = further_hashes(db, seen.sha256, seen.further)
-        return Decision([*recognised(known, seen.sha256), *further], Outcome())
-    reader = _Reader(db)
+    reader, model = _Reader(db), models.get(db, sha256)
     reader.call(seen)
-    reader.place(seen, seen.sha256)
-    reader.unite(seen, known, seen.sha256)
+    if model is not None and known.in_place and not known.written:
+        reader.place(seen, sha256)
+        reader.unite(seen, known, sha256)
+    elif known.sha256 != sha256:
+        reader.tell_content(seen, known, None if model is None else sha256)
     return reader.decision()
 
 
@@ -317,6 +316,13 @@ class _Reader:
             elif not there.lost:
                 self._moves.append(of_files(there.model, LocationLost(there.model, there.path)))
             self._arrive(seen, location, there.model if seen.sha256 or not there.claimed else None)
+
+    def tell_content(self, seen: Sighting, known: Pending, model: str | None) -> None:
+        """Take in that a pending model, which stays, holds a model's content, or none's: not what it is known for."""
+        if known.sha256:
+            self._become_pending(seen, None)
+        if model is not None:
+            self._rest.append(of_pending(known.id, PendingRecognised(known.id, model)))
 
     def _becomes_location(self, seen: Sighting, known: Pending) -> bool:
         """Take in known content that has come into a model root; not where somebody wrote to it, or is importing it."""

@@ -37,19 +37,29 @@ def of_absence(root: Root, obstacle: str, *, deleted: bool) -> Trouble:
         cure = "connect the disk or put the folder back that was there; if the change is meant, put one of its models"
         return (
             f"another disk or folder lies at {path}; the models that were there count as away",
-            f"{cure} in, or start once without this folder in the configuration",
+            f"{cure} in, or remove this folder from those that are watched and add it again",
         )
     if obstacle:
         return (
             f"the folder {path} is away: {obstacle}",
-            "put the folder back, or take it out of the configuration",
+            "put the folder back, or remove it from those that are watched",
         )
     if deleted:
         return (
             f"the folder {path} was deleted; the models that were there count as away",
-            "make the folder again, or take it out of the configuration",
+            "make the folder again, or remove it from those that are watched",
         )
-    return f"the folder {path} is away", "connect its disk, or take it out of the configuration"
+    return f"the folder {path} is away", "connect its disk, or remove the folder from those that are watched"
+
+
+def of_pause(root: Root) -> Trouble:
+    """Tell that a root is left alone because somebody wanted it."""
+    return f"{_shown(root.path)} is paused: nothing in it is looked at, and its models count as away", "resume it"
+
+
+def of_unseen(root: Root) -> Trouble:
+    """Tell that it is not known yet whether a root is here."""
+    return f"{_shown(root.path)} has not been looked at yet", "wait a moment; a disk elsewhere may take half a minute"
 
 
 def of_unreadable(unreadable: list[tuple[str, str]]) -> list[Trouble]:

@@ -15,6 +15,8 @@ from msgspec import UNSET, UnsetType
 Strategy = Literal["merge", "override", "ignore", "delete"]
 Status = Literal["imported", "merged", "overridden", "deleted", "ignored"]
 RootKind = Literal["model", "pending"]
+RootOrigin = Literal["configuration", "comfyui", "user"]
+"""Who names a root: the settings, a ComfyUI, or somebody who added it while the daemon ran."""
 Origin = Literal["user", "header", "provider"]
 """Where a tag comes from: a person, the model file itself, or a file that another program wrote beside it."""
 LegacyForm = Literal["v1", "v2"]
@@ -112,10 +114,27 @@ class RootAdded(Event, frozen=True, tag="root-added"):
     path: str
     kind: RootKind
     type: str | None = None
+    origin: RootOrigin = "configuration"
 
 
 class RootRemoved(Event, frozen=True, tag="root-removed"):
-    """A folder is watched no more; what lay in it is away, not lost."""
+    """A folder is watched no more; what lay in it is away, not lost.
+
+    One that the user removed stays removed, whatever the configuration names, until the user adds it again.
+    """
+
+    root: int
+    by: Literal["configuration", "user"] = "configuration"
+
+
+class RootPaused(Event, frozen=True, tag="root-paused"):
+    """The user had a root left alone: nothing in it is touched, and what lies in it counts as away."""
+
+    root: int
+
+
+class RootResumed(Event, frozen=True, tag="root-resumed"):
+    """The user had a paused root watched again; it is away until it is proven present."""
 
     root: int
 

@@ -156,7 +156,7 @@ def _counted(counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def _root_row(root: Mapping[str, Any]) -> tuple[str, ...]:
-    why = f" ({root['why']})" if root.get("why") else ""
+    why = f" ({root['why']})" if root.get("why") not in (None, root["state"]) else ""
     return f"{root['state']}{why}", root.get("type") or root["kind"], root["path"]
 
 
@@ -210,7 +210,7 @@ def watched(desk: Desk, title: str, concerns: Callable[[Mapping[str, Any]], bool
 def _watch(stream: Stream, concerns: Callable[[Mapping[str, Any]], bool], progress: Progress) -> None:
     with suppress(ClientError):  # the stream ends with the work; what was asked for has its own answer
         for message in stream:
-            if message.kind == "progress" and concerns(message.data):
+            if message.kind == "progress" and "ended" not in message.data and concerns(message.data):
                 report(progress, message.data)
 
 

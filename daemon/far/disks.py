@@ -6,6 +6,7 @@ and what lies on a network or FUSE file system (`mounts` tells without touching 
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count, islice
 from threading import Event
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from ...events.pathtext import shown, to_text
 from .. import looking, mounts
 from .. import roots as rooting
-from ..disks import NEAR, Disks, NoAnswer
+from ..disks import NEAR, Disks, NoAnswer, parted, way_to
 from ..grounds import Absent
 from ..hashing import Hashed, unheard
 from ..looking import AsKnown, Fingerprint, Looked
@@ -98,6 +99,8 @@ class FarDisks(Disks):
 
     def answers(self, path: str) -> bool:
         """Tell, from memory, whether the file system of a path in a root answers as far as is known."""
+        if self.is_shut(path):
+            return False
         silent = {point for point, place in self._places.items() if not place.answers}
         return not any(
             point in silent and (path == top or path.startswith(top.rstrip("/") + "/"))
@@ -106,7 +109,8 @@ class FarDisks(Disks):
 
     async def free_space(self, roots: Sequence[Root]) -> dict[int, tuple[int, int]]:
         """Give, by root, the free and all bytes of its disk; left out are roots that are away, and far ones."""
-        sorted_ = await self._sorted(roots, lambda root: root.path)
+        here = [root for root in roots if not root.offline]
+        sorted_ = await self._sorted(here, lambda root: root.path)
         return await super().free_space(sorted_.get(NEAR, []))
 
     def _is_at_home(self, roots: Sequence[Root], point: str) -> bool:
@@ -198,19 +202,22 @@ class FarDisks(Disks):
         followed: dict[str, str] | None,
         stop: Event,
     ) -> Look:
-        by_point = await self._sorted([other.path for other in others], str)
+        open_, shut = parted(others)
+        by_point = await self._sorted(open_, str)
         barred = await asyncio.to_thread(looking.identities, by_point.get(NEAR, []))
+        closed = await asyncio.to_thread(_ways_to, shut, self._far) if shut and self._far else way_to(shut)
         (point,) = await self._sorted([under or root.path], str)
         if point != NEAR:
             at_home = self.lane(root) == point
             token = await self._tell_known(point, known)
-            where = (root.path, token, barred, by_point.get(point, []))
+            where = (root.path, token, barred, by_point.get(point, []), closed)
             return await self._ask(point, "look", *where, under, followed, patient=at_home)
         found = await asyncio.to_thread(
             look,
             root.path,
             known,
             barred=barred,
+            closed=closed,
             under=under,
             followed=followed,
             stop=stop.is_set,
@@ -224,7 +231,7 @@ class FarDisks(Disks):
                 self._tops |= dict.fromkeys(links, place)
                 with contextlib.suppress(NoAnswer):  # what cannot be reached is not gone
                     token = await self._tell_known(place, _known_behind(links, known))
-                    where = (root.path, token, barred, by_point.get(place, []))
+                    where = (root.path, token, barred, by_point.get(place, []), closed)
                     found.join(await self._ask(place, "look_behind", *where, links, followed, patient=False))
         return found
 
@@ -250,6 +257,7 @@ class FarDisks(Disks):
 
     async def pictures_beside(self, folder: str, models: Sequence[str]) -> list[str | None]:
         """Give the picture that lies beside each of some models in a folder, None where there is none."""
+        self._must_be_left_out(folder)
         (point,) = await self._sorted([folder], str)
         if point == NEAR:
             return await super().pictures_beside(folder, models)
@@ -331,7 +339,8 @@ class FarDisks(Disks):
     async def fingerprints(self, paths: Iterable[str]) -> dict[str, Fingerprint | None]:
         """Look at files: None where there is none; left out is what cannot be looked at."""
         found: dict[str, Fingerprint | None] = {}
-        for point, those in (await self._sorted(list(paths), str)).items():
+        touched = [path for path in paths if not self.is_shut(path)]
+        for point, those in (await self._sorted(touched, str)).items():
             if point == NEAR:
                 found |= await super().fingerprints(those)
             else:
@@ -355,6 +364,7 @@ class FarDisks(Disks):
 
     async def hash_file(self, path: str, stop: Event, progress: Callable[[int], None] = unheard) -> Hashed:
         """Hash a file; on a far file system nothing is heard of the progress."""
+        self._must_be_open(path)
         (point,) = await self._sorted([path], str)
         return await (super().hash_file(path, stop, progress) if point == NEAR else self._ask(point, "hash_file", path))
 
@@ -388,6 +398,13 @@ def _roots_of(roots: Sequence[Root], paths: Sequence[str]) -> list[Root]:
     """Give the roots that some paths lie in."""
     found = {root.id: root for path in paths if (root := rooting.of_path(roots, path)) is not None}
     return list(found.values())
+
+
+def _ways_to(folders: Sequence[str], far: dict[str, Mount]) -> set[str]:
+    """Give folders by their own paths and by the real ones of those above them, as far as these may be touched."""
+    resolver = Resolver(far)
+    above = [(resolver.resolved(os.path.dirname(path))[0], os.path.basename(path)) for path in folders]
+    return {*folders, *(os.path.join(real, name) for real, name in above)}
 
 
 def _is_far(resolver: Resolver) -> Callable[[str], bool]:

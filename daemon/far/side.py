@@ -136,12 +136,16 @@ class Far:
         token: int,
         barred: set[tuple[int, int]],
         beside: Sequence[str],
+        closed: set[str],
         under: str | None,
         followed: Mapping[str, str] | None,
     ) -> Look:
-        """Look at a root, or at a folder of it, knowing what was told under a token; `beside` are other roots here."""
+        """Look at a root, or at a folder of it, knowing what was told under a token.
+
+        `beside` are other roots here, `closed` those anywhere that may not be touched.
+        """
         barred = barred | looking.identities(work.each(beside))
-        return self._look(work, top, self._known.pop(token, {}), barred, under, followed)
+        return self._look(work, top, self._known.pop(token, {}), barred, closed, under, followed)
 
     def _look(
         self,
@@ -149,11 +153,12 @@ class Far:
         top: str,
         known: Mapping[str, Known],
         barred: Collection[tuple[int, int]],
+        closed: Collection[str],
         under: str | None,
         followed: Mapping[str, str] | None,
     ) -> Look:
         steps = _KnownSteps(known, work.alive)
-        return look(top, steps, barred=barred, under=under, followed=followed, stop=work.alive)
+        return look(top, steps, barred=barred, closed=closed, under=under, followed=followed, stop=work.alive)
 
     def look_behind(
         self,
@@ -162,6 +167,7 @@ class Far:
         token: int,
         barred: set[tuple[int, int]],
         beside: Sequence[str],
+        closed: set[str],
         links: Sequence[str],
         followed: Mapping[str, str] | None,
     ) -> Look:
@@ -175,7 +181,7 @@ class Far:
                 total.unreadable.append((link, error.strerror or str(error)))
                 continue
             if seen is None:
-                behind = self._look(work, top, known, barred, link, followed)
+                behind = self._look(work, top, known, barred, closed, link, followed)
                 if behind.folders:
                     behind.links[link] = os.path.realpath(link)
                 total.join(behind)

@@ -138,12 +138,14 @@ class Rows:
             await self._drop_others(prepared.ending.pending)
 
     async def _take_back(self, prepared: Prepared, sha256: str) -> None:
-        """The log refused the row: its pictures leave their places, and are made anew where it is tried again."""
-        for seq, _ in prepared.placed:
-            await asyncio.to_thread(self._store.withdraw, sha256, seq)
-        prepared.placed = []
-        prepared.pictures = [replace(ready, has_tiers=False) for ready in prepared.pictures]
-        prepared.last = None if prepared.last is None else replace(prepared.last, has_tiers=False)
+        """The log refused the row: its pictures are on their way again, as they are.
+
+        They are not made anew: tiers that were taken over from the earlier library would be others then.
+        """
+        while prepared.placed:
+            seq, ready = prepared.placed[-1]
+            await asyncio.to_thread(self._store.demote, ready.token, sha256, seq)
+            prepared.placed.pop()
 
     # To a pending model
 

@@ -10,16 +10,17 @@ from ...events.record import now_ms
 from ...projections import images, library, pending, tags
 from ...projections.parts import All, Not, Part, Tagged, Typed, asks_for_words
 from ...projections.query import parse
-from .. import edits, tagging
+from .. import bulk, edits, tagging
 from ..http import ApiError, answer, how, limit_of, number, one, read_body, read_raw, sha256_of, version_of, whole
 from ..names import canonical_type
 from ..pictured import MOST_LOOKED_AT
 from ..services import Services
-from ..shapes import ModelPatch, TagBody
+from ..shapes import ModelPatch, ModelsPatch, TagBody
 
 MOST_TAGS = 50  # beside a query: each is a condition in SQL, which takes a thousand of them
 FACETS = 100
 MOST_FACETS = 1_000
+MOST_OFFSET = 10_000_000
 
 
 async def get_types(services: Services, _request: web.Request) -> web.Response:
@@ -39,7 +40,7 @@ async def list_models(services: Services, request: web.Request) -> web.Response:
     if len(tags_) + len(not_tags) > MOST_TAGS:
         raise ApiError(422, f"at most {MOST_TAGS} tags can be asked for at once")
     asked = (one(request, "q") or "").strip()
-    if asked or order == "best" or "facets" in request.query:
+    if asked or order == "best" or not request.query.keys().isdisjoint(("facets", "offset")):
         return await _find(services, request, order)
     services.library.expect_searches()
     query = library.Query(
@@ -55,14 +56,17 @@ async def list_models(services: Services, request: web.Request) -> web.Response:
 async def _find(services: Services, request: web.Request, order: str | None) -> web.Response:
     """Give a page of the models that all of the parameters together mean, with how many there are."""
     part = _asked(request)
-    cursor = one(request, "cursor")
-    facets = number(request, "facets", least=0, most=MOST_FACETS, default=0 if cursor else FACETS)
+    cursor, goes_on = one(request, "cursor"), "offset" in request.query
+    if cursor and goes_on:
+        raise ApiError(422, "a page begins behind a cursor or behind an offset, not both")
+    facets = number(request, "facets", least=0, most=MOST_FACETS, default=0 if cursor or goes_on else FACETS)
     best_first = order == "best" or (order is None and asks_for_words(part))
     page = await services.library.find(
         part,
         order="best" if best_first else msgspec.convert(order or "name", library.Order),
         limit=limit_of(request),
         cursor=cursor,
+        offset=number(request, "offset", least=0, most=MOST_OFFSET, default=0),
         facets=facets,
     )
     return answer(page.json())
@@ -124,6 +128,14 @@ async def patch_model(services: Services, request: web.Request) -> web.Response:
     written = await services.library.write(lambda db: edits.edit_model(db, sha256, patch, version), **how(request, raw))
     found = await whole_model(services, sha256)
     return answer(found | {"position": written.position}, headers={"ETag": f'"{found["version"]}"'})
+
+
+async def patch_models(services: Services, request: web.Request) -> web.Response:
+    """Change several models, as one action."""
+    raw = await read_raw(request)
+    patch: ModelsPatch = await read_body(request, ModelsPatch)
+    written = await services.library.write(lambda db: bulk.edit_models(db, patch), **how(request, raw))
+    return answer(dict(written.value) | {"position": written.position})
 
 
 async def list_tags(services: Services, request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """Handlers for the daemon itself: status, scan, the log and its live stream, sessions, the page."""
 
 import asyncio
-import mimetypes
+import os
 import time
 from importlib import resources
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from ...events.pathtext import shown, to_text
 from ...projections import claims, library
 from .. import roots, telling
 from ..access import security_headers
@@ -17,29 +16,32 @@ from ..http import ApiError, answer, limit_of, number, one, read_body
 from ..library import Message
 from ..services import Services
 from ..shapes import NoBody, SessionBody
+from .roots import state_of
 
 MAX_SESSION = 1_024  # bytes of the one body that is read before it is known who sends it
 HEARTBEAT_S = 15.0
 STREAM_CHUNK = 500  # events read from the log at a time for a follower who is behind
 PROGRESS_EVERY_S = 0.1  # a task tells its progress no more often than this to one follower
 
+# By our own table: the system's (on Windows the registry) may call a script text/plain, and then no browser runs it.
+KINDS = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+ASSETS = "assets/"  # the build names what lies in here by its content, so nothing changes under its name
+
 
 async def get_status(services: Services, _request: web.Request) -> web.Response:
     """Tell what the daemon is, has and does."""
     db = services.library.db
-    watched = [
-        {
-            "id": root.id,
-            "path": shown(to_text(root.path)),
-            "kind": root.kind,
-            "type": root.type,
-            "state": "offline" if root.offline else "online",
-            "why": root.why,
-            "watched": services.observer.watched(root),
-            "polled_every_s": services.observer.polled_every(root),
-        }
-        for root in roots.every(db)
-    ]
+    watched = [state_of(services, root) for root in roots.every(db)]
     warnings = [*services.library.warnings(), *services.notes, *services.observer.warnings()]
     warnings += await _denied(services)
     return answer(
@@ -184,12 +186,12 @@ async def static(services: Services, request: web.Request) -> web.Response:
     body = services.page.get(name)
     if body is None:
         raise web.HTTPNotFound
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = KINDS.get(os.path.splitext(name)[1], "application/octet-stream")
     return web.Response(
         body=body,
         content_type=kind,
         charset="utf-8" if kind.startswith("text/") else None,
-        headers={"Cache-Control": "no-cache"},
+        headers={"Cache-Control": "max-age=31536000, immutable" if name.startswith(ASSETS) else "no-cache"},
     )
 
 

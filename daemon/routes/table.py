@@ -3,15 +3,17 @@
 from .. import shapes
 from ..http import DEFAULT_LIMIT, MAX_LIMIT, Param, Route
 from ..openapi import describe
-from . import export, images, migration, models, pending, storage, system
+from . import export, images, migration, models, pending, roots, storage, system, uploads
 
 _SHA = Param("sha256", "a model's hash: 64 lower-case hexadecimal digits", where="path")
 _SHA_QUERY = Param("sha256", "a model's hash: 64 lower-case hexadecimal digits", required=True)
 _PENDING = Param("id", "a pending model's id", int, required=True)
 _TAG = Param("id", "a tag's id", int, where="path")
+_ROOT = Param("id", "a watched folder's id", int, where="path")
 _LIMIT = Param("limit", f"how many items, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out", int)
 _CURSOR = Param("cursor", "`next` of the page before")
 _SORT = "best, or name, added, size, changed, with a minus downwards; best where words are asked for, else name"
+_IMPORTS = "queued, running, conflict, failed or cancelled"
 _QUALITY = Param("quality", "high (the default), medium or low")
 _KEY = Param("k", "the image key, in place of the token")
 
@@ -51,12 +53,21 @@ _ALL: tuple[Route, ...] = (
             Param("not_tag", "only models without this tag; may be repeated", repeats=True),
             Param("sort", _SORT),
             Param("facets", f"count so many tags of what is found, 0 to {models.MOST_FACETS}", int),
+            Param("offset", "begin behind so many models, in place of a cursor; the answer counts them, too", int),
             Param("path", "the model or pending model at this path, in place of a page"),
             _LIMIT,
             _CURSOR,
         ),
         answers={200: (shapes.ModelPage, shapes.FoundPage, shapes.AtPath)},
         problems=(404,),
+    ),
+    Route(
+        "PATCH",
+        "/api/models",
+        models.patch_models,
+        "Change tags, type or favourite of several models, as one action; what is no model is listed",
+        body=shapes.ModelsPatch,
+        answers={200: shapes.ModelsWritten},
     ),
     Route(
         "GET",
@@ -176,6 +187,31 @@ _ALL: tuple[Route, ...] = (
         problems=(404,),
     ),
     Route(
+        "POST",
+        "/api/migration/upload",
+        uploads.upload,
+        "Send a file, or a piece of one, into a drop folder; an empty body asks how much is here",
+        params=(
+            Param("name", "the file's own name; of a form the name it gives, if left out"),
+            Param("size", "all bytes of the file; may be left out where it comes whole", int),
+            Param("upload", "a key of your own for a file in pieces: 8 to 64 of A-Z, a-z, 0-9, - and _"),
+            Param("offset", "where this piece begins; 0 if left out", int),
+            Param("root", "the drop folder; the first that can be written to if left out", int),
+        ),
+        body="application/octet-stream",
+        answers={200: shapes.Uploaded},
+        problems=(409, 415, 507),
+    ),
+    Route(
+        "DELETE",
+        "/api/migration/upload",
+        uploads.cancel_upload,
+        "Cancel an upload that is not done, and remove what is here of it",
+        params=(Param("upload", "its key", required=True),),
+        answers={200: shapes.UploadCancelled},
+        problems=(409,),
+    ),
+    Route(
         "GET",
         "/api/images/pending/{id}/info",
         images.get_pending_image_info,
@@ -208,7 +244,13 @@ _ALL: tuple[Route, ...] = (
         "/api/migration/pending_models",
         pending.list_pending,
         "A page of pending models, newest first",
-        params=(_LIMIT, _CURSOR),
+        params=(
+            Param("state", "only those in this state: waiting, missing or offline; may be repeated", repeats=True),
+            Param("import", f"only those whose last import is so: {_IMPORTS}; may be repeated", repeats=True),
+            Param("q", "only those in whose name, or file's name, all of these words stand"),
+            _LIMIT,
+            _CURSOR,
+        ),
         answers={200: shapes.PendingPage},
     ),
     Route(
@@ -243,7 +285,7 @@ _ALL: tuple[Route, ...] = (
         "POST",
         "/api/migration/import_a_model",
         pending.import_models,
-        "Import a pending model (200; 409 where its content is known), several or all (202)",
+        "Import a pending model (200; 409 if its content is known), several, all, or what conflicts or failed (202)",
         body=shapes.ImportBody,
         answers={200: shapes.ImportDone, 202: shapes.ImportQueued, 409: (shapes.ImportConflict, shapes.Problem)},
         problems=(404,),
@@ -252,7 +294,8 @@ _ALL: tuple[Route, ...] = (
         "DELETE",
         "/api/migration/import_a_model",
         pending.cancel_imports,
-        "Cancel the imports that wait",
+        "Cancel the imports that wait, and those under way that have not put their file into its place yet",
+        params=(Param("id", "only that of this pending model; may be repeated", int, repeats=True),),
         answers={200: shapes.ImportsCancelled},
     ),
     Route(
@@ -305,6 +348,41 @@ _ALL: tuple[Route, ...] = (
         storage.get_storage,
         "What takes how much room: by root, by type, by tag and by age",
         answers={200: shapes.Storage},
+    ),
+    Route(
+        "GET",
+        "/api/roots",
+        roots.list_roots,
+        "The watched folders, each with what is wrong with it and the cure",
+        answers={200: shapes.RootPage},
+    ),
+    Route(
+        "POST",
+        "/api/roots",
+        roots.add_root,
+        "Watch a folder from now on; one that is watched already is given as it is",
+        body=shapes.RootBody,
+        answers={200: shapes.RootWritten},
+        problems=(409,),
+    ),
+    Route(
+        "PATCH",
+        "/api/roots/{id}",
+        roots.patch_root,
+        "Pause a watched folder, so that nothing in it is touched, or have it watched again",
+        params=(_ROOT,),
+        body=shapes.RootPatch,
+        answers={200: shapes.RootWritten},
+        problems=(404,),
+    ),
+    Route(
+        "DELETE",
+        "/api/roots/{id}",
+        roots.remove_root,
+        "Watch a folder no more, also where the configuration names it, until it is added again; no file is touched",
+        params=(_ROOT,),
+        answers={200: shapes.Written},
+        problems=(404,),
     ),
     Route(
         "POST",

@@ -64,6 +64,22 @@ def test_a_picture_that_the_log_does_not_know_is_taken_back(store: ImageStore, m
     assert staged(store) == []
 
 
+@pytest.mark.parametrize("done", range(4))
+def test_a_picture_that_is_to_be_placed_anew(store: ImageStore, done: int) -> None:
+    """Its tiers are on their way again as they were, and get another place; also where that went half way before."""
+    token = stage(store)
+    store.promote(token, SHA, 0)
+    for tier in list(TIERS)[:done]:
+        os.replace(store.path(SHA, 0, tier), store.staged(token, tier))
+    store.demote(token, SHA, 0)
+    assert (in_place(store), sorted(staged(store))) == ([], sorted(f"{token}_{tier}.webp" for tier in TIERS))
+
+    store.promote(token, SHA, 1)
+    store.settle(SHA, 1)
+    assert (in_place(store, 1), staged(store)) == (list(TIERS), [])
+    assert [Path(store.path(SHA, 1, tier)).read_text() for tier in TIERS] == list(TIERS)
+
+
 def test_a_picture_that_the_log_knows_stays(store: ImageStore) -> None:
     """The log is written once all tiers are in place."""
     crash(store, "all tiers")

@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 import pytest
 from hikaze.daemon.inspection import Inspection
-from hikaze.daemon.library import Library
+from hikaze.daemon.library import Library, Message, News
 from hikaze.daemon.tagging import create
 from hikaze.events.errors import DamagedEvent, DamagedLog, LogError
 from hikaze.events.log import EventLog
@@ -205,3 +205,27 @@ def test_a_write_ahead_log_that_grows_is_told(data: Path) -> None:
             ]
 
     asyncio.run(in_library(data, story, long_wal=100_000))
+
+
+def test_followers_hear_how_far_tasks_are_and_that_they_end() -> None:
+    """Who follows is told what is under way, what is new of it, and each end that comes later; who comes later not."""
+
+    async def go() -> None:
+        news = News(0)
+        news.progress("over", done=1)
+        news.finished("over")
+        news.progress("scan", what="looking", done=1, total=3)
+        early = news.follow()
+        assert names(await anext(early)) == [("scan", 1)]
+        news.progress("scan", what="looking", done=2, total=3)
+        news.finished("scan")
+        news.finished("scan")
+        news.progress("import/a", done=7)
+        assert names(await anext(early)) == [("scan", "ended"), ("import/a", 7)]
+        assert names(await anext(news.follow())) == [("import/a", 7)]
+        assert news.under_way() == [{"task": "import/a", "done": 7}]
+
+    def names(told: list[Message]) -> list[tuple[str, int | str]]:
+        return [(task["task"], "ended" if "ended" in task else task["done"]) for task in told]
+
+    asyncio.run(go())

@@ -470,6 +470,38 @@ def test_pictures_that_cannot_be_had(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
+def test_seen_while_its_pictures_come_to_their_places(tmp_path: Path) -> None:
+    """A row that is tried again, because somebody was faster, keeps the tiers that were taken over byte for byte."""
+    made = tiers(sha_of(1), 0) | tiers(sha_of(1), 1, "green")
+
+    class Slow(ImageStore):
+        see: Callable[[], object] | None = None
+
+        def promote(self, token: str, sha256: str, seq: int) -> None:
+            super().promote(token, sha256, seq)
+            if seq == 1 and self.see is not None:
+                see, self.see = self.see, None
+                see()
+
+    async def go() -> None:
+        async with home(tmp_path) as at:
+            at.store = store = Slow(str(at.data))
+            path = put_model(at.loras / "a.safetensors", 1)
+            loop = asyncio.get_running_loop()
+            store.see = lambda: asyncio.run_coroutine_threadsafe(at.see(path), loop).result()
+            async with migrating(at) as migration:
+                report = await Bring(migration)(build_v2(tmp_path / "old", of_v2(path, 1), images=made))
+
+            assert store.see is None
+            assert len(await at.events("pending-found", "pending-imported")) == 2
+            assert (report.models, report.images, report.problems) == (1, 2, [])
+            for name, data in made.items():
+                assert Path(at.store.folder, name[:2], name).read_bytes() == data
+            assert os.listdir(at.store.staging) == []
+
+    asyncio.run(go())
+
+
 def many(at: Home, count: int, folder: Path) -> Path:
     """Build a library of Hikaze 2 of so many models, each with a picture, and as many pending models."""
     rows = [of_v2(put_model(at.loras / f"{seed}.safetensors", seed), seed, tags=[str(seed)]) for seed in range(count)]

@@ -5,7 +5,7 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import pytest
 from hikaze.daemon import roots
 from hikaze.daemon.disks import Disks
 from hikaze.daemon.hashing import Hashed
+from hikaze.daemon.looking import Looked
 from hikaze.daemon.pauses import Clocks
-from hikaze.daemon.roots import Wanted
+from hikaze.daemon.roots import Root, Wanted
 from hikaze.daemon.scan import Look
 from hikaze.daemon.sightings import of_files, of_model, of_pending
 from hikaze.daemon.watch import Hint, Shortage
@@ -394,6 +395,90 @@ def test_a_file_that_is_moved_and_overwritten(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
+def rewrite(path: Path, seed: int) -> None:
+    """Write other content of its size into a file, and give it its old time back."""
+    before, content = path.stat(), model_bytes(seed)
+    assert len(content) == before.st_size
+    with open(path, "r+b") as file:
+        file.write(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+class Counting(Disks):
+    """Disks that count the looks at files."""
+
+    looks = 0
+
+    async def look_at_files(self, roots: Sequence[Root], files: Sequence[tuple[str, bool]]) -> list[Looked]:
+        """Look, and count it."""
+        found = await super().look_at_files(roots, files)
+        self.looks += bool(files)
+        return found
+
+
+async def rest(at: Home, path: Path) -> None:
+    """Let a file come to rest, and be taken."""
+    disks = at.disks
+    assert isinstance(disks, Counting)
+    for _ in range(4):
+        looks = disks.looks
+        at.now += 2.1
+        at.observer.look_again([str(path)])
+        await at.until(lambda looks=looks: disks.looks > looks)
+
+
+def content(at: Home, path: Path) -> str:
+    """Give the model that a pending model's content is known to be."""
+    return getattr(pending.get(at.db, at.at(path)), "sha256", "?")
+
+
+def test_a_pending_model_that_is_overwritten(tmp_path: Path) -> None:
+    """What says which model it is, and gets other content of its size with its old time, says what it is, links too."""
+
+    async def go() -> None:
+        async with home(tmp_path, disks=Counting) as at:
+            await own(at, "a", 1)
+            await own(at, "b", 2)
+            dropped = put_model(at.drop / "d.safetensors", 1)
+            linked = at.drop / "l.safetensors"
+            linked.symlink_to(dropped)
+            number, other = await at.see(dropped), await at.see(linked)
+            await at.until(lambda: {content(at, dropped), content(at, linked)} == {sha_of(1)})
+            for seed, known in ((2, sha_of(2)), (3, ""), (1, sha_of(1))):
+                rewrite(dropped, seed)
+                at.hints.deliver(Hint("written", str(dropped)))
+                await rest(at, dropped)
+                await at.until(lambda known=known: {content(at, dropped), content(at, linked)} == {known})
+            assert (at.at(dropped), at.at(linked)) == (number, other)
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("with_folder", [False, True])
+def test_a_file_that_is_overwritten_and_moved(tmp_path: Path, with_folder: bool) -> None:
+    """Other bytes are found also where a file is moved, or its folder, before anybody looked at what was written."""
+
+    async def play(at: Home) -> None:
+        folder, new = at.loras / "old", at.loras / "new"
+        folder.mkdir()
+        path = put_model(folder / "a.safetensors", 1)
+        await at.bring_in(await at.see(path))
+        rewrite(path, 2)
+        at.hints.deliver(Hint("written", str(path)))
+        if with_folder:
+            folder.rename(new)
+            at.hints.deliver(Hint("folder", str(new), str(folder)))
+        else:
+            new.mkdir()
+            path.rename(new / path.name)
+            at.hints.deliver(Hint("arrived", str(new / path.name), str(path)))
+
+        number = await at.until(lambda: at.at(new / path.name))
+        assert getattr(pending.get(at.db, number), "replaces", "") == sha_of(1)
+
+    run(tmp_path, play)
+
+
 def test_stopping_while_a_file_is_hashed(tmp_path: Path) -> None:
     """Nobody waits for the end of a large file."""
 
@@ -461,6 +546,59 @@ def test_what_changes_before_it_is_compared(tmp_path: Path) -> None:
             await look_later(at, 2.1)
 
             await at.until(lambda: at.at(path))
+
+    asyncio.run(go())
+
+
+class LateHashing(Counting):
+    """Disks that tell the hash of a file only when they are let."""
+
+    late = ""
+
+    def __init__(self, hint_source: Any) -> None:
+        """Look as all disks do."""
+        super().__init__(hint_source)
+        self.hashed, self.may = asyncio.Event(), asyncio.Event()
+
+    async def hash_file(
+        self, path: str, stop: threading.Event, progress: Callable[[int], None] = lambda _done: None
+    ) -> Hashed:
+        """Hash, then wait."""
+        found = await super().hash_file(path, stop, progress)
+        if path == self.late:
+            self.hashed.set()
+            await self.may.wait()
+        return found
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_what_is_overwritten_while_it_is_compared(tmp_path: Path, moves: bool) -> None:
+    """A file that is hashed, and gets other content of its size with its old time meanwhile, is hashed once more."""
+    made: list[LateHashing] = []
+
+    def disks(hint_source: Any) -> Disks:
+        made.append(LateHashing(hint_source))
+        return made[0]
+
+    async def go() -> None:
+        async with home(tmp_path, disks=disks) as at:
+            await own(at, "a", 1)
+            await own(at, "b", 2)
+            dropped = put_model(at.drop / "d.safetensors", 1)
+            made[0].late = str(dropped)
+            await at.see(dropped)
+            await made[0].hashed.wait()
+            rewrite(dropped, 2)
+            at.hints.deliver(Hint("written", str(dropped)))
+            await rest(at, dropped)
+            if moves:
+                there = dropped.rename(at.drop / "moved.safetensors")
+                at.hints.deliver(Hint("arrived", str(there), str(dropped)))
+                await at.until(lambda: at.at(there))
+                dropped = there
+            made[0].may.set()
+
+            await at.until(lambda: content(at, dropped) == sha_of(2))
 
     asyncio.run(go())
 

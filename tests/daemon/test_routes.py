@@ -153,6 +153,9 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         assert (await check("GET", "/api/models?q=a%20(b", "/api/models", 422))["at"] == 2
         await check("GET", f"/api/models/{sha}", "/api/models/{sha256}", 200)
         await check("PATCH", f"/api/models/{sha}", "/api/models/{sha256}", 200, {"favorite": True})
+        several = {"models": [sha, "0" * 64], "add_tags": ["x", "z"], "favorite": False}
+        written = await check("PATCH", "/api/models", "/api/models", 200, several)
+        assert (written["changed"], written["unchanged"], written["unknown"]) == (1, 0, ["0" * 64])
         await check("GET", "/api/models/get_types", "/api/models/get_types", 200)
         tags = await check("GET", "/api/tags", "/api/tags", 200)
         await check("POST", "/api/tags", "/api/tags", 200, {"name": "new"})
@@ -167,15 +170,26 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         await check("GET", f"/api/images/{sha}.webp?quality=low", "/api/images/{sha256}.webp", 200)
         await check("GET", f"/api/images/{sha}_0/info", "/api/images/{sha256}_{seq}/info", 200)
         await check("DELETE", f"/api/images/delete?sha256={sha}&seq=0", "/api/images/delete", 200)
+        way_up = "/api/migration/upload"
+        sent = f"{way_up}?name=up.txt&size=3&upload=a-key_01"
+        await check("POST", sent, way_up, 200, data=b"ab")
+        assert (await check("POST", sent, way_up, 409, data=b"ab"))["offset"] == 2
+        await check("DELETE", f"{way_up}?upload=a-key_01", way_up, 200)
+        assert (await check("POST", sent, way_up, 200, data=b"abc"))["done"]
         a_lora(tmp_path / "pending" / "b.safetensors")
         (second,) = await pending_of(call)
         await check("POST", way_in, way_in, 409, {"id": second["id"]})
+        listed = "/api/migration/pending_models"
+        told = await check("GET", f"{listed}?import=conflict&state=waiting&q=B&limit=1", listed, 200)
+        assert (told["total"], told["items"][0]["import"]["model"]) == (1, sha)
+        assert (await check("GET", f"{listed}?import=failed&import=running", listed, 200))["total"] == 0
         (group,) = (await check("GET", "/api/duplicates", "/api/duplicates", 200))["items"]
         assert (group["kind"], group["files"]) == ("equal", 2)
         await check("GET", "/api/duplicates?kind=other", "/api/duplicates", 422)
         await check("GET", "/api/storage", "/api/storage", 200)
         await check("POST", way_in, way_in, 202, {"id": "all", "conflict_strategy": "ignore"})
         await check("DELETE", way_in, way_in, 200)
+        await check("DELETE", f"{way_in}?id={second['id']}&id=99", way_in, 200)
         while (await call("GET", "/api/status"))[1]["imports"]["running"]:
             await asyncio.sleep(0.02)
         await check("DELETE", f"{one}?id={second['id']}", one, 200)
@@ -190,6 +204,17 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         await check("POST", earlier, earlier, 422, {"legacy_db_path": str(tmp_path / "none")})
         await check("DELETE", earlier, earlier, 200)
         await check("POST", "/api/scan", "/api/scan", 200)
+        (tmp_path / "more").mkdir()
+        folder = {"path": str(tmp_path / "more"), "kind": "model", "type": "upscale_models"}
+        root = await check("POST", "/api/roots", "/api/roots", 200, folder)
+        await check("POST", "/api/roots", "/api/roots", 409, folder | {"type": "vae"})
+        await check("POST", "/api/roots", "/api/roots", 422, folder | {"path": "more"})
+        place = f"/api/roots/{root['id']}"
+        assert (await check("PATCH", place, "/api/roots/{id}", 200, {"paused": True}))["state"] == "paused"
+        await check("GET", "/api/roots", "/api/roots", 200)
+        await check("GET", "/api/status", "/api/status", 200)
+        await check("DELETE", place, "/api/roots/{id}", 200)
+        await check("DELETE", place, "/api/roots/{id}", 404)
         await check("GET", "/api/events", "/api/events", 200)
         await check("POST", "/api/session", "/api/session", 200, {})
         await check("POST", "/api/session", "/api/session", 401, {"code": "wrong"})
@@ -221,6 +246,11 @@ def _is(value: Any, shape: Any) -> bool:
 BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/api/nothing", None, 404),
     ("PUT", "/api/models", None, 405),
+    ("PATCH", "/api/models", {"models": ["0" * 64]}, 422),
+    ("PATCH", "/api/models", {"models": ["x"], "favorite": True}, 422),
+    ("PATCH", "/api/models", {"models": ["0" * 64], "name": "x"}, 422),
+    ("PATCH", "/api/models", {"models": ["0" * 64], "type": "../x"}, 422),
+    ("PATCH", "/api/models", {"models": ["0" * 64], "add_tags": ["x"], "remove_tags": ["X"]}, 422),
     ("GET", "/api/models?limit=0", None, 422),
     ("GET", "/api/models?limit=1001", None, 422),
     ("GET", "/api/models?limit=x", None, 422),
@@ -230,6 +260,10 @@ BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/api/models/" + "0" * 64, None, 404),
     ("PATCH", "/api/models/" + "0" * 64, {"name": "x"}, 404),
     ("PATCH", "/api/models/" + "0" * 64, {"nom": "x"}, 422),
+    ("GET", "/api/migration/pending_models?state=gone", None, 422),
+    ("GET", "/api/migration/pending_models?import=planned", None, 422),
+    ("GET", "/api/migration/pending_models?q=" + "a" * 2_001, None, 422),
+    ("DELETE", "/api/migration/import_a_model?id=x", None, 422),
     ("GET", "/api/migration/pending_model", None, 422),
     ("GET", "/api/migration/pending_model?id=-1", None, 422),
     ("POST", "/api/migration/import_a_model", {"id": 7}, 404),
@@ -256,6 +290,19 @@ BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/api/images/pending/1/info", None, 404),
     ("GET", "/api/images/" + "0" * 64 + "_0/info", None, 404),
     ("POST", "/api/images/upload", {"image": "x"}, 415),
+    ("POST", "/api/migration/upload", None, 422),
+    ("POST", "/api/migration/upload?name=x.exe", None, 415),
+    ("POST", "/api/migration/upload?name=a/x.ckpt", None, 422),
+    ("POST", "/api/migration/upload?name=x.ckpt", None, 422),
+    ("POST", "/api/migration/upload?name=x.ckpt&offset=5", None, 422),
+    ("POST", "/api/migration/upload?name=x.ckpt&upload=short&size=5", None, 422),
+    ("POST", "/api/migration/upload?name=x.ckpt&upload=a-key_01", None, 422),
+    ("POST", "/api/migration/upload?name=x.ckpt&upload=a-key_01&size=-5", None, 422),
+    ("POST", "/api/migration/upload?name=x.ckpt&upload=a-key_01&size=1099511627777", None, 422),
+    ("POST", "/api/migration/upload?name=x.ckpt&upload=a-key_01&size=1099511627776", None, 507),
+    ("POST", "/api/migration/upload?name=x.ckpt&upload=a-key_01&size=5&root=99", None, 422),
+    ("DELETE", "/api/migration/upload", None, 422),
+    ("DELETE", "/api/migration/upload?upload=../../x", None, 422),
     ("GET", "/api/events?after=-1", None, 422),
     ("POST", "/api/export", {"format": "text", "models": ["0" * 64]}, 404),
     ("POST", "/api/export", {"format": "text", "models": "some"}, 422),
@@ -307,6 +354,30 @@ def test_a_write_repeated_under_its_key_is_done_once(tmp_path: Any) -> None:
     drive(tmp_path, story)
 
 
+def test_several_models_are_one_action(tmp_path: Any) -> None:
+    """All events of an edit of several have one action's id, its answer the last position; its key does it once."""
+
+    async def story(call: Call, _services: Any) -> None:
+        for seed in (1, 2):
+            a_lora(tmp_path / "pending" / f"{seed}.safetensors", seed)
+        shas: list[str] = []
+        for each in await pending_of(call, 2):
+            done = (await call("POST", "/api/migration/import_a_model", {"id": each["id"]}))[1]
+            shas.append(done["sha256"])
+        before = (await call("GET", "/api/status"))[1]["position"]
+        wish, key = {"models": shas, "add_tags": ["new"]}, {"headers": {"Idempotency-Key": "k"}}
+        told = await call("PATCH", "/api/models", wish, **key)
+        events = (await call("GET", f"/api/events?after={before}"))[1]["items"]
+        written = [each for each in events if each["type"] in ("tag-created", "model-tagged")]
+        assert [each["data"].get("model") for each in written] == [None, *shas]
+        assert {each["action"] for each in written} == {written[0]["action"]}
+        assert told == (200, {"changed": 2, "unchanged": 0, "unknown": [], "position": written[-1]["position"]})
+        assert await call("PATCH", "/api/models", wish, **key) == told
+        assert (await call("GET", "/api/models?tag=NEW"))[1]["items"][0]["tags"] == ["new"]
+
+    drive(tmp_path, story)
+
+
 def test_lost_updates_are_refused(tmp_path: Any) -> None:
     """A change made on an older version than the newest gets 412, and a fresh one goes through."""
 
@@ -338,3 +409,28 @@ def test_two_daemons_cannot_share_a_socket(tmp_path: Any) -> None:
     stale.close()
 
     _bind_unix(str(tmp_path / "old.sock")).close()
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "status"),
+    [
+        ('name="file"; filename="x.ckpt"', b"--", 200),
+        ('name="file"; filename="x.ckpt"', b"", 200),
+        ('name="file"; filename="../x.ckpt"', b"--", 422),
+        ('name="file"', b"--", 422),
+        ('name="other"; filename="x.ckpt"', b"--", 422),
+    ],
+)
+def test_a_file_in_a_form(tmp_path: Any, head: str, tail: bytes, status: int) -> None:
+    """A form brings one whole file under the name it gives; another form is refused, and leaves nothing."""
+
+    async def story(call: Call, _services: Any) -> None:
+        raw = f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\ncontent\r\n--b".encode() + tail + b"\r\n"
+        kind = {"Content-Type": "multipart/form-data; boundary=b"}
+        got, told = await call("POST", "/api/migration/upload", data=raw, headers=kind)
+        assert got == status, told
+        assert [path.name for path in (tmp_path / "pending").iterdir()] == (["x.ckpt"] if status == 200 else [])
+        piece = "/api/migration/upload?upload=a-key_01&size=7"
+        assert (await call("POST", piece, data=raw, headers=kind))[0] == 415
+
+    drive(tmp_path, story)

@@ -85,6 +85,11 @@ def waiting(number: int, file: File) -> list[New]:
     return [of_pending(number, found)]
 
 
+def known_as_a(file: File) -> list[New]:
+    """Give the history of a model, and of a pending model that was found to be its content."""
+    return [*model(A, at("/m/other.pt", ino=99)), *waiting(1, file), of_pending(1, PendingRecognised(1, A))]
+
+
 def found(number: int, file: File, replaces: str | None = None) -> PendingFound:
     """Give the event of a new pending model."""
     stem = os.path.splitext(os.path.basename(file.path))[0]
@@ -373,6 +378,11 @@ def test_what_an_absence_means(history: list[New], events: list[Any]) -> None:
         (waiting(1, drop) + model(A, there), drop, A, [PendingRecognised(1, A)]),
         (waiting(1, here) + model(A, there), here, B, []),
         (waiting(1, here) + model(A, there), touched, A, []),
+        (known_as_a(drop), drop, A, []),
+        (known_as_a(drop) + model(B, there), drop, B, [PendingChanged(1, drop, "loras"), PendingRecognised(1, B)]),
+        (known_as_a(drop), drop, B, [PendingChanged(1, drop, "loras")]),
+        (known_as_a(here) + model(B, there), here, B, [LocationFound(B, here), PendingImported(1, B, "merged")]),
+        ([*known_as_a(here), WRITTEN], here, B, [PendingChanged(1, here, "loras")]),
     ],
 )
 def test_known_content_of_a_pending_model(history: list[New], file: File, sha256: str, events: list[Any]) -> None:

@@ -62,7 +62,9 @@ from hikaze.events.catalog import (
     Provided,
     RootAdded,
     RootCameOnline,
+    RootPaused,
     RootRemoved,
+    RootResumed,
     RootWentOffline,
     RowMigrated,
     RowRefused,
@@ -119,6 +121,8 @@ PROVIDED = Provided(
 EXPECTED: tuple[Event, ...] = (
     RootAdded(2, "/lora", "model", "loras"),
     RootRemoved(2),
+    RootPaused(2),
+    RootResumed(2),
     RootWentOffline(2, "foreign"),
     RootCameOnline(2, -8_446_744_073_709_551_615, 131_073, "ext4"),
     PendingFound(7, FILE, "水墨", "loras", in_place=False, header=HEADER, replaces=SHA),
@@ -186,6 +190,8 @@ EXPECTED: tuple[Event, ...] = (
     MigrationEnded(OP, "cancelled", "somebody cancelled it", 3),
 )
 ADDED: tuple[Event, ...] = (
+    RootAdded(2, "/lora", "model", "loras", "user"),
+    RootRemoved(2, by="user"),
     PendingFound(7, FILE, "水墨", None, in_place=True, created_at=1_757_000_000_000),
     PendingTagged(7, 3, "provider"),
     PendingPictured(7, ".png", "person", 1024, 1536, original=SHA),
