@@ -210,7 +210,10 @@ class World {
   typed = new Map<Field, unknown>()
   count = 0
 
-  constructor(private random: () => number) {
+  private readonly random: () => number
+
+  constructor(random: () => number) {
+    this.random = random
     this.act(this.reading())
   }
 

@@ -51,14 +51,14 @@ export interface FieldHandle<F extends Field = Field> {
   /** Whether it waits for a daemon that does not answer. */
   readonly waits: boolean
   /** `rest`: sent when nothing was typed for a while. */
-  set: (value: Mine<F>, when?: 'rest' | 'now') => void
+  set(value: Mine<F>, when?: 'rest' | 'now'): void
   /** The field was left: send what is typed. */
-  settle: () => void
-  retry: () => void
+  settle(): void
+  retry(): void
   /** Settle a conflict: what was typed replaces what is there. */
-  keep: () => void
+  keep(): void
   /** Give up what was typed. */
-  drop: () => void
+  drop(): void
 }
 
 export interface Editing<W extends Editable> {

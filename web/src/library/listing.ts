@@ -139,5 +139,10 @@ export function useListing(library: Library, rows: () => Rows | null, shape: () 
     return true
   }
 
-  return { current, count, focus, hold, onClick, onKeydown, chooseAll, gathering, cellOf }
+  /** Have the focus where it was in the list. */
+  function refocus(): void {
+    (element(current.value) ?? rows()?.port)?.focus({ preventScroll: true })
+  }
+
+  return { current, count, refocus, hold, onClick, onKeydown, chooseAll, gathering, cellOf }
 }

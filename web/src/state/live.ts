@@ -64,11 +64,6 @@ export function takeWork(work: readonly Progress[]): void {
   for (const task of work) progress.set(task.task, task)
 }
 
-/** A task was said to have ended by the event that ends it. */
-export function forgetTask(task: string): void {
-  progress.delete(task)
-}
-
 /** Connect, from a position on that a status answer gave. */
 export function open(from: number): void {
   position = from
@@ -159,6 +154,6 @@ function take(kind: string, data: string): void {
 }
 
 /** Have everybody read their lists again. */
-export function catchUp(): void {
+function catchUp(): void {
   for (const listener of [...catchUps]) listener()
 }

@@ -42,11 +42,7 @@ export const library = {
   moreTags: (count: number) => `${counted(count, 'more tag', 'more tags')}: type to find one`,
   noTags: (text: string) => `No tag here has “${text}” in its name`,
   clearTags: 'Clear tags',
-  chip: (name: string, count: number | null, state: 'off' | 'include' | 'exclude') =>
-    [
-      count === null ? name : `${name} ${number(count)}`,
-      { off: '', include: 'included', exclude: 'excluded' }[state],
-    ].filter(Boolean).join(', '),
+  chipStates: { include: 'included', exclude: 'excluded' },
   chipTips: { off: 'Show only models with this tag', include: 'Leave models with this tag out', exclude: 'Let this tag be' },
   nsfwHidden: 'nsfw hidden',
   nsfwShown: 'nsfw shown',

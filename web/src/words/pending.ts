@@ -72,6 +72,12 @@ export const pending = {
   decide: 'Compare and decide',
   decideOf: (name: string) => `Compare and decide on ${name}`,
 
+  givePicture: 'Give it a picture',
+  file: 'Its file',
+  openKnown: 'Open the model that it is',
+  tensors: (count: number) => counted(count, 'tensor', 'tensors'),
+  details: 'Details of what is pending',
+
   conflictTitle: 'The library has this already',
   conflictOf: (at: number, count: number) => `${number(at)} of ${number(count)}`,
   there: 'What is there',
