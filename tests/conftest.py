@@ -10,6 +10,14 @@ from hikaze.events.record import New
 from hikaze.projections.runner import Views
 
 Replay = Callable[[Iterable[Event]], apsw.Connection]
+UNHURRIED_S = 600  # for a test that others run beside, on a machine that may have still more to do
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that are not in a hurry the time they may need."""
+    for item in items:
+        if item.get_closest_marker("unhurried") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(UNHURRIED_S))
 
 
 def stream_of(event: Event) -> str:

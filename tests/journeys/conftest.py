@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from . import underprivileged
-from .browsing import browser, house, visit
+from .browsing import browser, guest, house, inn, visit
 from .harness import Daemon, Make
 
-__all__ = ("browser", "house", "visit")
+__all__ = ("browser", "guest", "house", "inn", "visit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

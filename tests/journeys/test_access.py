@@ -240,7 +240,6 @@ ABSENT = [
     ("POST", "/api/undo"),
     ("GET", "/api/trash"),
     ("POST", "/api/verify"),
-    ("POST", "/api/migration/upload"),
     ("GET", "/api/models/sha256"),
     ("POST", "/api/models/sha256"),
     ("GET", "/api"),

@@ -47,7 +47,7 @@ def sha_of(path: Path) -> str:
 def confirmed(daemon: Daemon, *hashes: str) -> None:
     """Wait until the hashes of models are no claims any more."""
     daemon.wait_for(
-        lambda: {daemon.model(sha256)["hash_state"] for sha256 in hashes} == {"confirmed"}, 20, "all is confirmed"
+        lambda: {daemon.model(sha256)["hash_state"] for sha256 in hashes} == {"confirmed"}, 60, "all is confirmed"
     )
 
 
@@ -210,15 +210,16 @@ def test_hikaze_2(make_daemon: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_killed_in_the_middle(make_daemon: Make, tmp_path: Path) -> None:
     """Killed at any moment and started again it goes on by itself, and comes to the same as without."""
     whole = make_daemon("whole")
     old = of_v2(whole, 12, tmp_path / "old")
     whole.start(scan=False)
     migrate(whole, old)
-    whole.quiesce()
     hashes = [model["sha256"] for model in whole.models()]
     confirmed(whole, *hashes)
+    whole.quiesce(60)
     expected = told_of(whole)
     assert whole.stop() == 0
     for number, rows in enumerate((0, 1, 5, 11, 13, 20)):
@@ -227,22 +228,22 @@ def test_killed_in_the_middle(make_daemon: Make, tmp_path: Path) -> None:
         daemon.start(scan=False)
         asking = threading.Thread(target=_ask_and_be_left, args=(daemon, old))
         asking.start()
-        daemon.wait_for(lambda daemon=daemon: daemon.events("migration-begun"), 20, "it has begun")
+        daemon.wait_for(lambda daemon=daemon: daemon.events("migration-begun"), 60, "it has begun")
         daemon.wait_for(
-            lambda daemon=daemon, rows=rows: len(daemon.events("row-migrated")) >= rows, 20, "some rows are there"
+            lambda daemon=daemon, rows=rows: len(daemon.events("row-migrated")) >= rows, 60, "some rows are there"
         )
         time.sleep(random.random() / 20)  # noqa: S311 - any moment
         daemon.kill()
         asking.join()
         daemon.start(scan=False)
-        daemon.wait_for(lambda daemon=daemon: daemon.events("migration-ended"), 30, "it has ended")
-        daemon.quiesce()
+        daemon.wait_for(lambda daemon=daemon: daemon.events("migration-ended"), 60, "it has ended")
         confirmed(daemon, *hashes)
+        daemon.quiesce(60)
 
         assert told_of(daemon) == expected
         assert len(daemon.events("row-migrated")) == 24
         assert not list((daemon.data / "images" / "tmp").iterdir())
-        daemon.wait_for(lambda daemon=daemon: not list((daemon.data / "migration-tmp").glob("*")))
+        daemon.wait_for(lambda daemon=daemon: not list((daemon.data / "migration-tmp").glob("*")), 60)
         assert daemon.stop() == 0
 
 

@@ -17,46 +17,46 @@ from .harness import png
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 MANY = 3_000
+EARLIER = "Bring an earlier library along"
 WORDS = "Words of a stranger <img src=x onerror=document.title='owned'>"
-
-
-@pytest.fixture
-def details(visit: Visit) -> Locator:
-    """Give the dialog that tells all about a model."""
-    return visit.page.locator("#details")
 
 
 @pytest.fixture
 def bringing(visit: Visit) -> Locator:
     """Give the dialog that brings an earlier library along."""
-    return visit.page.locator("#migration")
+    return visit.dialog("An earlier library")
 
 
 # Sidecars ---------------------------------------------------------------------------------------------
 
 
-def test_details_say_who_says_what(house: House, visit: Visit, details: Locator) -> None:
+def test_details_say_who_says_what(house: House, visit: Visit) -> None:
     """All about a pending model shows what a file beside it says, under the name of the program that wrote it."""
+    visit.go_to_pending()
     beside(house, "Aurora", notes="best at 0.7", trainedWords=["aurora style"], base_model="SDXL 1.0")
     house.drop("Aurora", 1)
 
-    visit.pending("Aurora").get_by_role("button", name="Aurora", exact=True).click()
+    details = visit.open_pending("Aurora")
 
-    expect(details.get_by_role("heading", name="From LoRA Manager")).to_contain_text("Aurora.metadata.json")
-    expect(details).to_contain_text("best at 0.7")
-    expect(details).to_contain_text("from a file beside it")
-    details.get_by_text("What it says").click()
-    expect(details.get_by_role("term").filter(has_text="Trigger words")).to_be_visible()
-    expect(details.get_by_role("definition").filter(has_text="aurora style")).to_be_visible()
+    sidecars = details.get_by_role("region", name="What sidecars say")
+    expect(details.get_by_role("group", name="Description")).to_contain_text("best at 0.7")
+    expect(details.get_by_role("group", name="Trigger words")).to_contain_text("from a sidecar")
+    sidecars.get_by_text("LoRA Manager: Aurora").click()
+    expect(sidecars).to_contain_text("Aurora.metadata.json")
+    expect(sidecars).to_contain_text("best at 0.7")
+    expect(sidecars.get_by_role("heading", name="Trigger words")).to_be_visible()
+    expect(sidecars.get_by_text("aurora style", exact=True)).to_be_visible()
 
 
-def test_strangers_words_stay_words(house: House, visit: Visit, details: Locator) -> None:
+def test_strangers_words_stay_words(house: House, visit: Visit) -> None:
     """Markup in what a sidecar says is shown as it is spelled, or not at all, and does nothing."""
+    visit.go_to_pending()
     beside(house, "Sly", notes=WORDS, tags=["<b>bold</b>"], model_name=WORDS)
     house.drop("Sly", 2)
 
-    visit.pending("Sly").get_by_role("button", name="Sly", exact=True).click()
-    details.get_by_text("What it says").click()
+    visit.page.get_by_role("article").get_by_role("button", name="Details of").click()
+    details = visit.page.get_by_role("region", name="Details of")
+    details.get_by_text("LoRA Manager:").click()
 
     expect(details).to_contain_text("Words of a stranger")
     assert details.locator("img, b").count() == 0
@@ -64,36 +64,37 @@ def test_strangers_words_stay_words(house: House, visit: Visit, details: Locator
     assert visit.complaints == []
 
 
-def test_details_follow_what_happens(house: House, visit: Visit, details: Locator) -> None:
+def test_details_follow_what_happens(house: House, visit: Visit) -> None:
     """While all about a model is open, a sidecar that changes and a text that somebody writes appear in it."""
-    house.drop("Live", 3)
-    visit.pending("Live").get_by_role("button", name="Import Live").click()
-    visit.model("Live").get_by_role("button", name="Live").click()
-    expect(details).to_contain_text("Where it lies")
+    sha256 = house.bring_in("Live", 3)
+    details = visit.open_details("Live")
+    expect(details.get_by_role("region", name="Where it lies")).to_be_visible()
+    description = details.get_by_role("group", name="Description")
 
     sidecar = {"file_name": "Live", "notes": "from the other program", "civitai": {}}
     (house.home / "loras" / "Live.metadata.json").write_text(json.dumps(sidecar))
-    expect(details.locator(".part", has_text="Description")).to_contain_text("from the other program")
+    expect(description).to_contain_text("from the other program")
 
-    sha256 = house.ask("GET", "/api/models")["items"][0]["sha256"]
     house.ask("PATCH", f"/api/models/{sha256}", {"description": "my own"})
 
-    expect(details.locator(".part", has_text="Description").first).to_contain_text("my own")
-    expect(details.get_by_text("from a file beside it")).to_have_count(0)
-    expect(details.get_by_role("heading", name="From LoRA Manager")).to_be_visible()
+    expect(description).to_contain_text("my own")
+    expect(details.get_by_text("from a sidecar")).to_have_count(0)
+    expect(details.get_by_role("region", name="What sidecars say")).to_contain_text("LoRA Manager")
 
 
-def test_details_by_keyboard(house: House, visit: Visit, details: Locator) -> None:
+def test_details_by_keyboard(house: House, visit: Visit) -> None:
     """Enter on a name opens all about it, Escape closes it, and the name has the focus again."""
+    visit.go_to_pending()
     house.drop("Keys", 4)
-    name = visit.pending("Keys").get_by_role("button", name="Keys", exact=True)
+    name = visit.pending("Keys").get_by_role("button", name="Details of Keys")
     name.focus()
 
     visit.page.keyboard.press("Enter")
-    expect(details.get_by_role("heading", name="Keys")).to_be_visible()
+    expect(visit.details("Keys").get_by_role("textbox", name="Name")).to_have_value("Keys")
+    expect(visit.details("Keys").get_by_role("button", name="Close")).to_be_focused()
     visit.page.keyboard.press("Escape")
 
-    expect(details).to_be_hidden()
+    expect(visit.details("Keys")).to_have_count(0)
     expect(name).to_be_focused()
 
 
@@ -109,7 +110,13 @@ def test_earlier_library_by_keyboard(house: House, visit: Visit, bringing: Locat
         row(house, "Unhashed", ""),
         images={"model_1_1756700000000_a.png": png()},
     )
-    visit.page.get_by_role("button", name="Bring an earlier library along").focus()
+    more = visit.page.get_by_role("toolbar").get_by_role("button", name="More")
+    more.focus()
+    visit.page.keyboard.press("Enter")
+    item = visit.page.get_by_role("menuitem", name=EARLIER)
+    expect(item).to_be_visible()
+    visit.page.keyboard.type("Bring")
+    expect(item).to_be_focused()
     visit.page.keyboard.press("Enter")
     expect(bringing.get_by_label("Its folder")).to_be_focused()
 
@@ -121,15 +128,17 @@ def test_earlier_library_by_keyboard(house: House, visit: Visit, bringing: Locat
     expect(bringing.get_by_role("listitem").filter(has_text="1 picture")).to_be_visible()
     expect(bringing.get_by_role("button", name="Close").last).to_be_focused()
     visit.page.keyboard.press("Enter")
-    expect(visit.model("Old").get_by_role("img", name="Picture of Old")).to_be_visible()
+    expect(bringing).to_be_hidden()
+    expect(more).to_be_focused()
+    expect(visit.model("Old").locator("img")).to_be_visible()
+    visit.go_to_pending()
     expect(visit.pending("Unhashed")).to_be_visible()
-    expect(visit.page.get_by_role("button", name="Bring an earlier library along")).to_be_focused()
     assert visit.complaints == []
 
 
 def test_refused_folder_says_why(visit: Visit, bringing: Locator, tmp_path: Path) -> None:
     """A folder without an earlier library is refused with a reason, and what was typed is still there."""
-    visit.page.get_by_role("button", name="Bring an earlier library along").click()
+    visit.choose_in_menu(EARLIER)
     bringing.get_by_label("Its folder").fill(str(tmp_path / "nothing"))
     bringing.get_by_role("button", name="Bring it along").click()
 
@@ -149,22 +158,20 @@ def test_report_names_what_did_not_come(house: House, visit: Visit, bringing: Lo
     expect(bringing.get_by_role("listitem").filter(has_text="models 2")).to_be_visible()
 
 
-def test_claim_is_said_in_words(
-    house: House, visit: Visit, bringing: Locator, details: Locator, tmp_path: Path
-) -> None:
+def test_claim_is_said_in_words(house: House, visit: Visit, bringing: Locator, tmp_path: Path) -> None:
     """A hash that nobody could confirm, and one that the file denies, are told in all about the model."""
     lora(house.home / "loras" / "Other.safetensors", 6)
     denied = row(house, "Other", hashlib.sha256(b"not this").hexdigest())
     gone = row(house, "Gone", hashlib.sha256(b"gone").hexdigest())
     bring(visit, bringing, legacy.build_v1(tmp_path / "v1", denied, gone))
     visit.page.keyboard.press("Enter")
+    expect(bringing).to_be_hidden()
 
-    visit.model("Gone").get_by_role("button", name="Gone").click()
-    expect(details).to_contain_text("Not confirmed")
+    expect(visit.open_details("Gone")).to_contain_text("it has not been confirmed yet")
     visit.page.keyboard.press("Escape")
-    visit.model("Other").get_by_role("button", name="Other").click()
+    details = visit.open_details("Other")
 
-    expect(details).to_contain_text("Its file holds other content")
+    expect(details).to_contain_text("Other content lies here than an earlier library said")
     expect(details).to_contain_text(str(house.home / "loras" / "Other.safetensors"))
 
 
@@ -175,7 +182,7 @@ def test_cancel(house: House, visit: Visit, bringing: Locator, tmp_path: Path) -
     bringing.get_by_role("button", name="Cancel").click()
 
     expect(bringing).to_contain_text("Cancelled.")
-    came = house.ask("GET", "/api/status")["counts"]["models"]
+    came = house.status()["counts"]["models"]
     assert 0 < came < MANY
 
 
@@ -186,24 +193,27 @@ def test_page_loaded_anew_in_the_middle(house: House, visit: Visit, bringing: Lo
     visit.page.reload()
 
     expect(visit.page.get_by_text("Bringing along")).to_be_visible()
-    visit.page.get_by_role("button", name="Bring an earlier library along").click()
+    visit.choose_in_menu(EARLIER)
     expect(bringing).to_contain_text(f"of {MANY:,}")
     bringing.get_by_role("button", name="Cancel").click()
     expect(bringing.get_by_role("listitem").filter(has_text="models")).to_be_visible()
 
 
-def test_dialogs_fit_a_phone(house: House, visit: Visit, bringing: Locator, details: Locator) -> None:
+def test_dialogs_fit_a_phone(house: House, visit: Visit, bringing: Locator) -> None:
     """On a screen of 390 pixels neither dialog is cut off sideways, whatever it has to say."""
+    visit.go_to_pending()
     visit.page.set_viewport_size({"width": 390, "height": 844})
     beside(house, "Wide", notes="w" * 400, tags=["t" * 200])
     house.drop("Wide", 7)
-    visit.pending("Wide").get_by_role("button", name="Wide", exact=True).click()
-    details.get_by_text("What it says").click()
+    details = visit.open_pending("Wide")
+    details.get_by_text("LoRA Manager:").click()
     assert cut_off(details) == 0
     visit.page.keyboard.press("Escape")
+    expect(details).to_have_count(0)
 
-    visit.page.get_by_role("button", name="Bring an earlier library along").click()
+    visit.choose_in_menu(EARLIER)
 
+    expect(bringing).to_be_visible()
     assert cut_off(bringing) == 0
     assert visit.page.evaluate("document.documentElement.scrollWidth") == 390
 
@@ -234,7 +244,7 @@ def row(house: House, name: str, sha256: str, **texts: Any) -> dict[str, Any]:
 
 def bring(visit: Visit, bringing: Locator, source: Path) -> None:
     """Bring an earlier library along, and wait for the report."""
-    visit.page.get_by_role("button", name="Bring an earlier library along").click()
+    visit.choose_in_menu(EARLIER)
     bringing.get_by_label("Its folder").fill(str(source))
     bringing.get_by_role("button", name="Bring it along").click()
     expect(bringing).to_contain_text("It came along.")
@@ -244,7 +254,7 @@ def begin_long(house: House, visit: Visit, bringing: Locator, folder: Path) -> N
     """Begin to bring a large library along, until it says how far it is."""
     rows = [row(house, f"Many {number}", f"{number:064x}") for number in range(1, MANY + 1)]
     source = legacy.build_v1(folder / "v1", *rows)
-    visit.page.get_by_role("button", name="Bring an earlier library along").click()
+    visit.choose_in_menu(EARLIER)
     bringing.get_by_label("Its folder").fill(str(source))
     visit.page.keyboard.press("Enter")
     expect(bringing).to_contain_text(f"of {MANY:,}")

@@ -212,6 +212,26 @@ def test_plain_lists_are_as_they_were(library: Library) -> None:
     assert set(library.daemon.get("/api/models", q=" ")) == {"items", "next"}
 
 
+def test_pages_from_anywhere(library: Library) -> None:
+    """A list that shows rows far down asks for them by number, with a query and without; each page has the total."""
+    everything = [item["sha256"] for item in library.daemon.get("/api/models")["items"]]
+    for offset in range(len(everything) + 2):
+        page = library.daemon.get("/api/models", offset=offset, limit=1)
+        assert [item["sha256"] for item in page["items"]] == everything[offset : offset + 1]
+        assert (page["total"], "facets" in page) == (len(everything), False)
+        assert (page["next"] is None) == (offset >= len(everything) - 1)
+    assert library.found("anime", offset=1, sort="-name") == library.found("anime", sort="-name")[1:]
+    assert library.daemon.get("/api/models", offset=1, facets=5, limit=1)["facets"]["types"]
+
+
+@pytest.mark.parametrize("asked", ["offset=-1", "offset=1.5", "offset=", "offset=10000001", "offset=1&offset=2"])
+def test_an_offset_that_is_none(library: Library, asked: str) -> None:
+    """What is no number of models is refused, and so is one beside a cursor."""
+    cursor = library.daemon.get("/api/models", limit=1)["next"]
+    for query in (asked, f"offset=1&cursor={cursor}"):
+        assert library.daemon.ask("GET", f"/api/models?{query}").status == 422
+
+
 # While things change -----------------------------------------------------------------------------------
 
 

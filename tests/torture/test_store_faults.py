@@ -31,7 +31,7 @@ SHM = "/dev/shm"  # noqa: S108 - the fastest place for small files; the system's
 PARTS = 8  # so that none takes long on a machine that has other things to do
 WAYS = tuple(product(("IOERR", "FULL"), (False, True)))
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.unhurried]
 
 
 @pytest.fixture(autouse=True)

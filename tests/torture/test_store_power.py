@@ -37,6 +37,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.unhurried
 def test_any_sectors_may_be_lost() -> None:
     """Whatever of the unsynced sectors a power cut keeps, wherever, after kills and failed syncs, nothing is lost."""
     cuts = power_cuts(1, STORIES)
@@ -54,6 +55,7 @@ def syncs_of_the_log(folder: Path) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.unhurried
 def test_nothing_follows_a_hole(folder: Path) -> None:
     """After a failed sync and a kill, what the system shows of the lost write is written anew before anything else."""
     wrong: list[str] = []

@@ -25,7 +25,7 @@ from .storelife import Ledger, run_life
 FLIPS = 6_000 if os.environ.get("HIKAZE_TORTURE") == "all" else 300
 SHM = "/dev/shm"  # noqa: S108 - the fastest place for small files; the system's own where it is not there
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.unhurried]
 Served = tuple[Any, ...]
 
 

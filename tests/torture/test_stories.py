@@ -245,6 +245,7 @@ def test_a_few_stories() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.unhurried
 @pytest.mark.timeout(900)
 def test_many_stories() -> None:
     """Four hundred stories end well, with some 12,000 operations and 300 crashes."""
