@@ -1,6 +1,9 @@
 """The `tags` view: all tags, what each stands on, and what was with it there before (`tagpast`)."""
 
+from collections.abc import Sequence
+
 import apsw
+import msgspec
 
 from ..events.catalog import (
     ModelHeaderRead,
@@ -165,6 +168,15 @@ def of_pending(db: apsw.Connection, pending: int) -> dict[int, str]:
             (pending,),
         )
     )
+
+
+def carriers(db: apsw.Connection, tag: int, models: Sequence[str]) -> set[str]:
+    """Give those of some models that carry a tag."""
+    found = db.execute(
+        "SELECT m.model_hash FROM json_each(?) j CROSS JOIN model_tags m ON m.model_hash = j.value AND m.tag_id = ?",
+        (msgspec.json.encode(models).decode(), tag),
+    )
+    return {model for (model,) in found}
 
 
 def origins_of_model(db: apsw.Connection, model: str) -> dict[int, Origin]:
