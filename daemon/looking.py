@@ -294,13 +294,23 @@ def _placed(
             continue  # it cannot be looked at: nothing is known of it
         other = seen[path]
         if other is not None and other.ino == sighting.file.ino:
-            if other.real and other.real == now.real:
-                gone.add(file.path)  # the same name, by a link to its folder that is followed no more
+            if _is_one_name(sighting, file, now, other):
+                gone.add(file.path)
             elif other.dev == sighting.file.dev:
                 linked.add(file.path)
         elif file.root in online or file.dev == sighting.file.dev:
             gone.add(file.path)  # in a root that is away, this may be a copy of it on a copied disk
     return replace(sighting, gone=frozenset(gone), linked=frozenset(linked)) if gone or linked else sighting
+
+
+def _is_one_name(sighting: Sighting, file: File, now: Fingerprint, other: Fingerprint) -> bool:
+    """Tell whether a file is known by a link to its folder that is followed no more, as it is reached another way now.
+
+    Each root follows a link of its own to a folder outside, but none into what is a root by now.
+    """
+    if not other.real or other.real != now.real:
+        return False
+    return file.root == sighting.file.root or now.real == to_path(sighting.file.path)
 
 
 def moved_here(db: apsw.Connection, found: Sequence[Seen], root: Root) -> set[str]:

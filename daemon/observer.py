@@ -259,14 +259,13 @@ class Observer:
 
     async def roots_changed(self) -> None:
         """Roots were added, removed, paused or resumed: leave those alone that are to be, see which others are here."""
-        known = {root.id for root in self._presence.roots}
         self._presence.read_roots()
         self._leave_roots()
         if not self._tasks:
             return
         for name in await self._presence.lanes():
             self._lane_named(name)
-        if known != {root.id for root in self._presence.roots}:
+        if self._presence.take_others():
             self.look_at_everything()  # what lies in a root that lies in another belongs to the inner one
         for lane in self._lanes.values():
             lane.check.set()

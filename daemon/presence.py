@@ -43,6 +43,7 @@ class Presence:
         self._next_sample: dict[int, float] = {}
         self._begun_anew: set[int] = set()
         self._left: list[Root] = []
+        self._are_others = False
         self._checking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lanes_are_known = False
         self._in_lanes: set[int] = set()  # roots whose lane was found out
@@ -50,12 +51,18 @@ class Presence:
 
     def read_roots(self) -> None:
         """Learn which roots there are now, and leave alone at once those that are paused or removed by now."""
-        open_before = [root for root in self.roots if not root.paused]
+        before, open_before = self.roots, [root for root in self.roots if not root.paused]
         self.roots = rooting.every(self._library.db)
+        self._are_others |= {root.id for root in before} != {root.id for root in self.roots}
         self._disks.take_roots(self.roots)
         for root in filter(self._is_left, open_before):
             self._left.append(root)
             self._leave(root)
+
+    def take_others(self) -> bool:
+        """Tell whether roots came or went since this was asked last."""
+        others, self._are_others = self._are_others, False
+        return others
 
     def take_left(self) -> list[Root]:
         """Give the roots that were paused or removed, once."""

@@ -113,8 +113,8 @@ def look(
 
     `barred` are (device, inode) of the watched roots, `closed` the paths of those that may not be touched. `followed`
     is what the last whole look gave as `links`; it lets a look at a part follow the links that a whole look would. A
-    name is looked at if `wanted` says so or its path is known. `stop` is asked once a folder; when it says yes the look ends with StoppedError.
-    A link that `is_far` says leads to where a look may hang is not touched, and given as `far`.
+    name is looked at if `wanted` says so or its path is known. `stop` is asked once a folder; when it says yes the look
+    ends with StoppedError. A link that `is_far` says leads to where a look may hang is not touched, and given as `far`.
 
     A root that cannot be reached is `unreadable`, and nothing is gone. Raises ValueError if `under` is elsewhere.
     """

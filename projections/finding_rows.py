@@ -80,11 +80,13 @@ class Rows:
         if touched.is_much or len(touched.models) + len(touched.tags) > MANY:
             return False
         models = searching.rowids(db, touched.models)
+        new = {model for model in models if model not in self.all}  # they may have had tags before
+        tagged = sorted(new.union(searching.rowids(db, touched.tagged)))
         if models:
             self._refresh_models(db, models, BitMap(searching.rowids(db, touched.worded)))
-        if touched.tags or touched.tagged or models:
-            self.tags.refresh(db, touched, self._last)
-        if touched.tags or touched.tagged:
+        if models or touched.tags:
+            self.tags.refresh(db, tagged, touched.tags, self._last)
+        if tagged or touched.tags:
             self.terms.forget_tags()
         if touched.roots:
             self.places.read_roots(db)

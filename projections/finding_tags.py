@@ -15,10 +15,8 @@ import apsw
 import msgspec
 from pyroaring import BitMap
 
-from . import searching
 from .tables import rows
 from .text import fold
-from .touched import Touched
 
 FEW = 1_200
 """The tags of so few models are counted by their links, of more tag by tag."""
@@ -46,7 +44,7 @@ class Links:
 
     def __init__(self, last: int, most: int) -> None:
         """Begin with none, of models up to the last, and with tags whose number is so high at most."""
-        kind = "H" if most < 2**16 else "I"
+        kind = "H" if most < 2**16 else "Q"
         self._packed = array(kind, (0,))  # at each place that is told how many tags, and then those
         self._at = array("I", bytes(4 * (last + 1)))
         self._changed: dict[int, Sequence[int]] = {}
@@ -55,7 +53,7 @@ class Links:
         """Keep a model's tags, of which none were known."""
         self._at[model] = len(self._packed)
         self._packed.append(len(tags))
-        self._packed.extend(tags)
+        self._packed.extend(tuple(tags))
 
     def change(self, model: int, tags: Sequence[int]) -> None:
         """Keep other tags of a model."""
@@ -141,20 +139,20 @@ class Tags:
 
     # In step
 
-    def refresh(self, db: apsw.Connection, touched: Touched, last: int) -> None:
-        """Read anew what events touched, with models up to another last."""
-        self._untagged = None
+    def refresh(self, db: apsw.Connection, tagged: Sequence[int], tags: Set[int], last: int) -> None:
+        """Read anew the tags of some models, and who has some tags; with models up to another last."""
         self._links.settle(last)
-        if not touched.tagged and not touched.tags:
+        self._untagged = None
+        if not tagged and not tags:
             return
         self._by_size = None
-        tagged = searching.rowids(db, touched.tagged)
-        now = dict(rows(db, f"{_TAGS} {_AMONG} GROUP BY m.sha256", (msgspec.json.encode(tagged).decode(),)))
+        asked = (msgspec.json.encode(tagged).decode(),)
+        now = dict(rows(db, f"{_TAGS} {_AMONG} GROUP BY m.sha256", asked)) if tagged else {}
         for model in tagged:
             self._change(model, set(_NUMBERS.decode(now.get(model, "[]"))))
-        for tag in touched.tags:
+        for tag in tags:
             self._turn(tag, BitMap([model for (model,) in rows(db, _CARRY, (tag,))]))
-        if touched.tags:
+        if tags:
             self._name(db)
         self._forget_unknown()
         self._links.settle(last)

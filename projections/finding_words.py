@@ -3,7 +3,7 @@
 The texts of models lie in memory in UTF-8, each byte as one letter (`spelled`): Python finds a text in texts of such
 letters twice as quickly as bytes in bytes, and their order is the same. In UTF-8 the bytes FE and FF never occur, so
 that FF parts a model's layers (see `searching`) and FE stands for texts that are too long to be kept here. Which of
-them may hold a word tell `Grams`, the pieces of two letters; of the long ones the index of three letters.
+them may hold a word tell `Grams`, the pieces of words; of the long ones the index of three letters.
 """
 
 from array import array

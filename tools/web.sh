@@ -1,6 +1,7 @@
 #!/bin/sh
 # The page: `tools/web.sh build` makes web/dist, `tools/web.sh check` says whether its sources and web/dist are in order,
-# `tools/web.sh dev` serves the sources; any other word is a script of web/package.json. Node is PATH's, or .venv's own.
+# `tools/web.sh dev` serves the sources,
+# `tools/web.sh install` only brings the packages; any other word is a script of web/package.json. Node is PATH's, or .venv's own.
 set -eu
 cd "$(dirname "$0")/../web"
 
@@ -59,6 +60,7 @@ case ${1:-} in
         npm run --silent test
         is_fresh
         ;;
+    install) ;;
     fresh) is_fresh ;;
     *)
         script=${1:?say what to do: build, check or dev}

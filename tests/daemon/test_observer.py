@@ -942,6 +942,32 @@ def test_a_linked_folder_that_is_reached_another_way_now(tmp_path: Path, known_a
     run(tmp_path, play)
 
 
+def test_a_folder_that_two_roots_lead_to(tmp_path: Path) -> None:
+    """What lies outside is a file of each root that has a link to it, look after look, imported or not."""
+
+    async def play(at: Home) -> None:
+        (tmp_path / "outside").mkdir()
+        for seed in (1, 2):
+            put_model(tmp_path / "outside" / f"{seed}.safetensors", seed)
+        for root in (at.loras, at.vae):
+            (root / "link").symlink_to(tmp_path / "outside")
+        pairs = [[root / "link" / f"{seed}.safetensors" for root in (at.loras, at.vae)] for seed in (1, 2)]
+        at.now += 3
+        await at.observer.scan()
+        at.now += 3
+        await at.until(lambda: all(at.at(path) for pair in pairs for path in pair))
+        await at.bring_in(at.at(pairs[0][0]))
+        await at.until(lambda: at.states(sha_of(1)) == {str(path): False for path in pairs[0]})
+        head = at.library.news.head
+        for _ in range(2):
+            await at.observer.scan()
+
+        assert at.library.news.head == head
+        assert all(at.at(path) for path in pairs[1])
+
+    run(tmp_path, play)
+
+
 def test_a_link_to_a_folder_with_a_models_name(tmp_path: Path) -> None:
     """It is looked into, and left when it goes."""
 

@@ -164,9 +164,11 @@ class House:
         lora(self.home / "made.tmp", content, known_type=known_type, size=size).rename(target)
         return target
 
-    def bring_in(self, name: str, content: int, *, picture: bool = False, **change: Any) -> str:
+    def bring_in(
+        self, name: str, content: int, *, picture: bool = False, size: tuple[int, int] = (8, 32), **change: Any
+    ) -> str:
         """Have a model in the library, with a change made to it; gives its SHA-256."""
-        self.drop(name, content, picture=picture)
+        self.drop(name, content, picture=picture, size=size)
         number = self.wait_for(lambda: self.pending().get(name), f"{name} is pending")["id"]
         done = self.ask("POST", "/api/migration/import_a_model", {"id": number})
         assert done.get("status") == "imported", done

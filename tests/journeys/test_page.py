@@ -64,7 +64,7 @@ def test_same_content_again_is_a_choice(house: House, visit: Visit) -> None:
     expect(card).to_contain_text("In the library already")
     card.get_by_role("button", name="Compare and decide").click()
     choice = visit.dialog("The library has this already")
-    expect(choice.get_by_role("row", name="Name")).to_contain_text("First")
+    expect(choice.get_by_role("row", name="Name First A better name")).to_be_visible()
     expect(choice.locator("button strong")).to_have_text(["Merge", "Override", "Ignore", "Delete"])
     expect(choice.get_by_role("button", name="Override")).to_contain_text("The file goes to the trash.")
     choice.get_by_role("button", name="Override").click()

@@ -115,12 +115,22 @@ async function send(method: string, path: string, options: Options): Promise<Res
 
 async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
   const answer = await send(method, path, options)
-  if (answer.ok) return (await answer.json()) as T
+  if (answer.ok) return (await whole(answer, options.signal)) as T
   if (path !== SESSION) lockIf(answer)
   const problem = (await answer.json().catch(() => ({}))) as ProblemBody
   throw new Refused(
     answer.status, problem.detail ?? `The daemon answered ${answer.status}.`, problem.at ?? null, problem.offset ?? null,
   )
+}
+
+/** Read an answer; where the connection broke before its end, nobody answered. */
+async function whole(answer: Response, signal: AbortSignal | undefined): Promise<unknown> {
+  try {
+    return await answer.json()
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw new Away(error)
+  }
 }
 
 const SESSION = '/api/session'

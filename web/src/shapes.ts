@@ -245,7 +245,7 @@ export type RootStateName = 'online' | 'offline' | 'paused'
 export interface Root {
   id: number
   path: string
-  kind: 'models' | 'pending'
+  kind: 'model' | 'pending'
   type: string | null
   state: RootStateName
   why: string | null

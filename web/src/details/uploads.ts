@@ -5,10 +5,11 @@
 
 import { computed, reactive, watch } from 'vue'
 
-import { api, Away } from '../api'
+import { api } from '../api'
 import type { Sha } from '../shapes'
 import { state as connection } from '../state/live'
 import { words } from '../words'
+import { isPassing } from './useEditing'
 
 export interface Upload {
   readonly id: number
@@ -60,8 +61,8 @@ export function makeUploads(send: Send) {
       drop(upload.id)
     } catch (error) {
       upload.state = 'failed'
-      upload.waitsForDaemon = error instanceof Away
-      upload.why = error instanceof Away ? words.details.pictures.away : error instanceof Error ? error.message : String(error)
+      upload.waitsForDaemon = isPassing(error)
+      upload.why = upload.waitsForDaemon ? words.details.pictures.away : error instanceof Error ? error.message : String(error)
     }
   }
 

@@ -15,6 +15,7 @@ class Daemon {
   loads = 0
   isAway = false
   refuses: string | null = null
+  status = 422
   isGone = false
   held: (() => void)[] = []
   isHolding = false
@@ -29,17 +30,17 @@ class Daemon {
     return {
       key: this.key,
       streams: [this.key],
-      load: async () => {
+      load: () => {
         this.loads += 1
-        if (this.isAway) throw new Away(null)
-        if (this.isGone) throw new Refused(404, 'there is no such model')
-        return this.whole
+        if (this.isAway) return Promise.reject(new Away(null))
+        if (this.isGone) return Promise.reject(new Refused(404, 'there is no such model'))
+        return Promise.resolve(this.whole)
       },
       patch: async (change, version) => {
         this.patches.push({ change, version })
         if (this.isHolding) await new Promise<void>((done) => this.held.push(done))
         if (this.isAway) throw new Away(null)
-        if (this.refuses !== null) throw new Refused(422, this.refuses)
+        if (this.refuses !== null) throw new Refused(this.status, this.refuses)
         if (version !== this.whole.version) throw new Refused(412, 'somebody changed it meanwhile')
         this.write(change)
         return this.whole
@@ -230,6 +231,22 @@ describe('nothing that was typed is lost', () => {
     expect(daemon.whole.description).toBe('typed in the dark')
     expect(kept()).toBeNull()
     expect(asksBeforeLeaving()).toBe(false)
+  })
+
+  it.each([502, 503])('takes a %i for an absence, and sends again by itself', async (status) => {
+    const editing = edit()
+    await rest()
+    daemon.status = status
+    daemon.refuses = 'the disk is full'
+    editing.field('name').set('Oil', 'now')
+    await rest()
+    expect(editing.field('name').draft).toMatchObject({ state: 'failed', refused: false })
+
+    daemon.refuses = null
+    editing.field('name').retry()
+    await rest(10)
+
+    expect(daemon.whole.name).toBe('Oil')
   })
 
   it('keeps what was refused, with the reason, and sends it again when told to', async () => {

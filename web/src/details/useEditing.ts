@@ -144,8 +144,8 @@ function edit<W extends Editable>(target: Target<W>, end: () => void): Editor<W>
   }
 
   function tell(error: unknown): void {
-    if (error instanceof Away) {
-      why.value = words.details.edits.away
+    if (isPassing(error)) {
+      why.value = whole.value ? words.details.away : words.details.awayAtFirst
       later()
     } else if (error instanceof Refused) {
       phase.value = error.status === 404 ? 'gone' : whole.value ? phase.value : 'failed'
@@ -181,8 +181,8 @@ function edit<W extends Editable>(target: Target<W>, end: () => void): Editor<W>
   }
 
   function miss(field: Field, error: Away | Refused): void {
-    if (error instanceof Away || error.status === 401) {
-      act({ kind: 'failed', field, why: words.details.edits.away, refused: false })
+    if (error instanceof Away || isPassing(error)) {
+      act({ kind: 'failed', field, why: reasonOf(error), refused: false })
       later()
     } else if (error.status === 412) {
       act({ kind: 'stale', field })
@@ -292,6 +292,16 @@ function edit<W extends Editable>(target: Target<W>, end: () => void): Editor<W>
   act({ kind: 'restore', kept: keptOf(target.key) })
   void load()
   return editor
+}
+
+/** Whether a failure passes by itself: nobody answers, also behind a proxy; nothing can be written now; the key is gone. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Away || (error instanceof Refused && [401, 502, 503, 504].includes(error.status))
+}
+
+/** Why it did not go: what the daemon says of itself, else that it says nothing. */
+export function reasonOf(error: Away | Refused): string {
+  return error instanceof Refused && error.status === 503 ? words.details.edits.notSaved(error.message) : words.details.edits.away
 }
 
 /** Whether something changed that the model shows: its own streams, what its tags are called, whether its root is here. */

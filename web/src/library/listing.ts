@@ -107,6 +107,10 @@ export function useListing(library: Library, rows: () => Rows | null, shape: () 
     }
   }
 
+  function onFocusin(event: FocusEvent): void {
+    at.value = cellOf(event) ?? at.value
+  }
+
   function onKeydown(event: KeyboardEvent): void {
     if (event.altKey || event.target instanceof HTMLInputElement) return
     const cell = current.value
@@ -144,5 +148,5 @@ export function useListing(library: Library, rows: () => Rows | null, shape: () 
     (element(current.value) ?? rows()?.port)?.focus({ preventScroll: true })
   }
 
-  return { current, count, refocus, hold, onClick, onKeydown, chooseAll, gathering, cellOf }
+  return { current, count, refocus, hold, onClick, onFocusin, onKeydown, chooseAll, gathering, cellOf }
 }

@@ -9,18 +9,17 @@ import type { Rows } from './listing'
 /** Each new question begins at the top, but for those that the history leads back to. */
 export function useReturn(library: Library, rows: () => Rows | null): void {
   let goTo = place()
+  let shown = library.asked.value
 
-  watch(travelled, async () => {
-    const before = library.asked.value
-    goTo = place()
-    await nextTick()
-    if (library.asked.value === before) goTo = 0 // other details, the same list: it stays where it is
-  }, { flush: 'sync' })
+  watch(travelled, () => {
+    goTo = library.asked.value === shown ? 0 : place() // other details, the same list: it stays where it is
+  })
 
   watch([library.answered, () => (rows()?.height ?? 0) > 0] as const, async ([answered, measured]) => {
     if (!measured || answered === 0) return
     const to = Math.min(goTo, Math.max(0, (library.total.value ?? 1) - 1))
     goTo = 0
+    shown = library.asked.value
     await nextTick()
     rows()?.reveal(to, 'top')
     keepPlace(to)

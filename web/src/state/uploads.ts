@@ -4,12 +4,17 @@
  */
 
 import { useEventListener } from '@vueuse/core'
-import { effectScope, shallowReactive, watch } from 'vue'
+import { computed, effectScope, shallowReactive, shallowRef, watch } from 'vue'
 
 import { api, Away, Refused } from '../api'
-import { state as connection } from './live'
+import { forget, kept, keyOf } from './kept'
+import { onEvent, state as connection } from './live'
+import { Rate } from './rate'
+import { words } from '../words'
+import { sendFile } from './sending'
 
-export type UploadState = 'waiting' | 'sending' | 'paused' | 'done' | 'failed'
+/** `paused`: nobody answers; `interrupted`: begun by an earlier page, and its file must be dropped again. */
+export type UploadState = 'waiting' | 'sending' | 'paused' | 'done' | 'failed' | 'interrupted'
 
 export interface Upload {
   readonly key: string
@@ -17,23 +22,47 @@ export interface Upload {
   readonly size: number
   sent: number
   state: UploadState
+  /** What stands in its way. */
   problem: string | null
+  /** Where it lies, once it is there. */
+  path: string | null
 }
 
-const PIECE = 8 * 1024 * 1024
 const AT_ONCE = 2
-const KEPT = 'hikaze.uploads'
+const LEAVES_MS = 8_000 // on the list after it is done and pending: long enough to be seen
+const STAYS_MS = 60_000 // though nobody told that it is pending: it was known before, or hidden
+const RETRY_MS = 3_000
+const REMEMBERED = 500
 const MODELS = /\.(safetensors|sft|ckpt|pt2?|pth|bin|gguf|pkl|onnx)$/i
 const BESIDE = /\.(png|jpe?g|webp|gif|avif|json|txt|md|ya?ml|info)$/i
 
 const list = shallowReactive<Upload[]>([])
 const files = new Map<string, File>()
 const stops = new Map<string, AbortController>()
+const leaving = new Map<string, number>()
+const found = new Set<string>()
+const rate = new Rate()
+const perSecond = shallowRef<number | null>(null)
 const scope = effectScope(true)
 let following = false
 
 /** The uploads of this page, oldest first. */
 export const uploads = list as readonly Upload[]
+
+/** How far all uploads together are; null while none is under way. `left` is in seconds, null while that is not known. */
+export const uploading = computed(() => {
+  const open = list.filter(isOpen)
+  if (!open.length) return null
+  const of = list.filter((one) => isOpen(one) || one.state === 'done')
+  const sum = (what: (one: Upload) => number) => of.reduce((all, one) => all + what(one), 0)
+  const [sent, size] = [sum((one) => one.sent), sum((one) => one.size)]
+  const left = perSecond.value ? (size - sent) / perSecond.value : null
+  return { files: open.length, sent, size, perSecond: perSecond.value, left }
+})
+
+function isOpen(one: Upload): boolean {
+  return one.state === 'waiting' || one.state === 'sending' || one.state === 'paused'
+}
 
 /** What of dropped files can be uploaded; the others are named. Pictures and texts go first, so that a model finds them. */
 export function sorted(dropped: readonly File[]): { wanted: File[]; refused: File[] } {
@@ -53,13 +82,35 @@ export function upload(wanted: readonly File[]): void {
   for (const file of wanted) {
     const key = keyOf(file)
     const at = list.findIndex((each) => each.key === key)
-    if (at >= 0 && list[at]?.state !== 'failed') continue
+    const before = list[at]
+    if (before && (isOpen(before) || before.state === 'done')) continue
     files.set(key, file)
-    const made: Upload = { key, name: file.name, size: file.size, sent: 0, state: 'waiting', problem: null }
+    const made: Upload = {
+      key, name: file.name, size: file.size, sent: before?.sent ?? 0, state: 'waiting', problem: null, path: null,
+    }
     if (at >= 0) list.splice(at, 1, made)
     else list.push(made)
   }
   go()
+}
+
+/** Show what an earlier page began and did not end: those files can be dropped again, or given up. */
+export async function recall(): Promise<void> {
+  follow()
+  const elsewhere = await lockedKeys()
+  for (const one of kept()) {
+    if (elsewhere.has(one.key) || list.some((each) => each.key === one.key)) continue
+    try {
+      const there = await api.uploadPiece(one.key, one.name, one.size, 0, new Blob([]))
+      if (there.done || !there.offset) forget(one.key)
+      else if (!list.some((each) => each.key === one.key)) {
+        const { key, name, size } = one
+        list.push({ key, name, size, sent: there.offset, state: 'interrupted', problem: null, path: null })
+      }
+    } catch (error) {
+      if (!(error instanceof Away || error instanceof Refused)) throw error
+    }
+  }
 }
 
 /** Try one again that failed. */
@@ -70,15 +121,20 @@ export function retry(key: string): void {
 
 /** Stop one, and have the daemon throw away what came; or take one off the list that has ended. */
 export function drop(key: string): void {
-  const at = list.findIndex((each) => each.key === key)
-  const one = list[at]
+  const one = list.find((each) => each.key === key)
   if (!one) return
   stops.get(key)?.abort()
   if (one.state !== 'done') void api.cancelUpload(key).catch(() => undefined) // what is left goes by itself after a week
   forget(key)
-  files.delete(key)
-  list.splice(at, 1)
+  leave(key)
   go()
+}
+
+/** Keep what has ended on the list while somebody looks at it. */
+export function hold(isHeld: boolean): void {
+  for (const timer of leaving.values()) clearTimeout(timer)
+  leaving.clear()
+  if (!isHeld) for (const one of list) if (one.state === 'done') leaveSoon(one)
 }
 
 function follow(): void {
@@ -86,14 +142,44 @@ function follow(): void {
   following = true
   scope.run(() => {
     watch(connection, (now) => {
-      if (now !== 'live') return
-      for (const one of list) if (one.state === 'paused') change(one.key, { state: 'waiting' })
-      go()
+      if (now === 'live') resume()
+    })
+    onEvent(({ type, data }) => {
+      if (/^root-(added|resumed|came-online)$/.test(type)) goOn()
+      else if (/^(pending-|location-)/.test(type)) saw(data)
     })
     useEventListener(window, 'beforeunload', (event) => {
-      if (list.some((one) => ['waiting', 'sending', 'paused'].includes(one.state))) event.preventDefault()
+      if (list.some(isOpen)) event.preventDefault()
     })
   })
+}
+
+/** A folder is there again that may have been missing. */
+function goOn(): void {
+  for (const one of list) if (one.state === 'failed' && files.has(one.key)) change(one.key, { state: 'waiting', problem: null })
+  go()
+}
+
+function saw(data: Record<string, unknown>): void {
+  const file = data['file'] as { path?: unknown } | undefined
+  if (typeof file?.path !== 'string') return
+  found.add(file.path)
+  if (found.size > REMEMBERED) found.delete([...found][0] ?? '')
+  for (const one of list) if (one.state === 'done' && one.path === file.path) leaveSoon(one)
+}
+
+function leaveSoon(one: Upload): void {
+  const known = one.path === null || found.has(one.path) || !MODELS.test(one.name)
+  clearTimeout(leaving.get(one.key))
+  leaving.set(one.key, window.setTimeout(() => leave(one.key), known ? LEAVES_MS : STAYS_MS))
+}
+
+function leave(key: string): void {
+  clearTimeout(leaving.get(key))
+  leaving.delete(key)
+  files.delete(key)
+  const at = list.findIndex((each) => each.key === key)
+  if (at >= 0) list.splice(at, 1)
 }
 
 function change(key: string, what: Partial<Upload>): void {
@@ -103,10 +189,20 @@ function change(key: string, what: Partial<Upload>): void {
 }
 
 function go(): void {
-  for (const one of list) {
+  measure()
+  for (const one of [...list]) {
     if (list.filter((each) => each.state === 'sending').length >= AT_ONCE) return
-    if (one.state === 'waiting') void send(one.key)
+    if (one.state === 'waiting') void locked(one.key, () => send(one.key))
   }
+}
+
+/** Take the bytes that have come. */
+function measure(): void {
+  const all = uploading.value
+  const now = Date.now()
+  if (all) rate.add(now, all.sent)
+  else rate.clear()
+  perSecond.value = rate.perSecond(now)
 }
 
 async function send(key: string): Promise<void> {
@@ -114,70 +210,68 @@ async function send(key: string): Promise<void> {
   if (!file) return
   const stop = new AbortController()
   stops.set(key, stop)
-  change(key, { state: 'sending', problem: null })
   try {
-    let at = await ask(key, file, stop.signal)
-    while (at < file.size) at = await piece(key, file, at, stop.signal)
-    change(key, { state: 'done', sent: file.size })
+    const tell = (sent: number, why: string | null) => {
+      change(key, { sent, problem: why })
+      measure()
+    }
+    const path = await sendFile({ key, file, signal: stop.signal, tell })
+    change(key, { state: 'done', sent: file.size, problem: null, path })
     forget(key)
     files.delete(key)
+    const one = list.find((each) => each.key === key)
+    if (one) leaveSoon(one)
   } catch (error) {
     if (stop.signal.aborted) return
-    if (error instanceof Away) change(key, { state: 'paused' })
+    if (!(await canBeRead(file))) change(key, { state: 'failed', problem: words.pending.upload.unreadable })
+    else if (error instanceof Away) pause(key)
     else change(key, { state: 'failed', problem: error instanceof Error ? error.message : String(error) })
+    // Never to be taken like this: the next try begins anew.
+    if (error instanceof Refused && error.status === 422) forget(key)
   } finally {
     stops.delete(key)
     go()
   }
 }
 
-/** Ask how much of a file is there already; an empty file is there at once. */
-async function ask(key: string, file: File, signal: AbortSignal): Promise<number> {
-  const there = await api.uploadPiece(key, file.name, file.size, 0, new Blob([]), signal)
-  if (there.done) return file.size
-  change(key, { sent: there.offset })
-  return there.offset
+/** Nobody answers: it goes on when the stream is back, or soon, where that never broke. */
+function pause(key: string): void {
+  change(key, { state: 'paused', problem: null })
+  window.setTimeout(() => {
+    if (connection.value === 'live') resume()
+  }, RETRY_MS)
 }
 
-async function piece(key: string, file: File, at: number, signal: AbortSignal): Promise<number> {
+function resume(): void {
+  for (const one of list) if (one.state === 'paused') change(one.key, { state: 'waiting' })
+  go()
+}
+
+/** A file that was changed, moved or removed after it was dropped cannot be read any more. */
+async function canBeRead(file: File): Promise<boolean> {
   try {
-    const bytes = file.slice(at, at + PIECE)
-    const there = await api.uploadPiece(key, file.name, file.size, at, bytes, signal)
-    change(key, { sent: there.offset })
-    return there.done ? file.size : there.offset
-  } catch (error) {
-    if (error instanceof Refused && error.offset !== null && error.offset !== at) return error.offset
-    throw error
-  }
-}
-
-// The key of an upload is kept until the file is there, so that it can go on after the page was closed.
-
-function fingerprint(file: File): string {
-  return `${file.name}/${file.size}/${file.lastModified}`
-}
-
-function kept(): Record<string, string> {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? '{}') as Record<string, string>
+    await file.slice(0, 1).arrayBuffer()
+    return true
   } catch {
-    return {}
+    return false
   }
 }
 
-function keyOf(file: File): string {
-  const known = kept()
-  const key = known[fingerprint(file)] ?? newKey()
-  localStorage.setItem(KEPT, JSON.stringify({ ...known, [fingerprint(file)]: key }))
-  return key
+// Another tab sees by the lock that this one is at work on an upload.
+
+async function locked(key: string, work: () => Promise<void>): Promise<void> {
+  change(key, { state: 'sending', problem: null })
+  // Browsers have no locks on a page that came over a network without encryption.
+  const locks = navigator.locks as LockManager | undefined
+  await (locks ? locks.request(lockOf(key), work) : work())
 }
 
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+function lockOf(key: string): string {
+  return `hikaze.upload.${key}`
 }
 
-function forget(key: string): void {
-  const rest = Object.entries(kept()).filter(([, each]) => each !== key)
-  localStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(rest)))
+async function lockedKeys(): Promise<Set<string>> {
+  const locks = navigator.locks as LockManager | undefined
+  const held = (await locks?.query())?.held ?? []
+  return new Set(kept().map((one) => one.key).filter((key) => held.some((lock) => lock.name === lockOf(key))))
 }

@@ -55,6 +55,21 @@ export function since(ms: number, now: number): string {
   return ago.format(0, 'minute')
 }
 
+/** A length of time, as roughly as it is known: "8 s", "3 min", "2 h 10 min". */
+export function span(seconds: number): string {
+  const whole = Math.max(1, Math.round(seconds))
+  if (whole < 60) return `${whole} s`
+  const minute = Math.round(whole / 60)
+  if (minute < 60) return `${minute} min`
+  return minute % 60 ? `${numbers.format(Math.floor(minute / 60))} h ${minute % 60} min` : `${numbers.format(minute / 60)} h`
+}
+
+/** A text of the daemon as a sentence: it begins with a capital. */
+export function sentence(text: string): string {
+  const [first = '', ...rest] = [...text]
+  return first.toLocaleUpperCase(LANGUAGE) + rest.join('')
+}
+
 /** How much of something is done: "37%". */
 export function percent(part: number): string {
   return `${Math.floor(Math.min(1, Math.max(0, part)) * 100)}%`

@@ -3,6 +3,17 @@
 import type { Origin, WrittenBy } from '../shapes'
 import { counted, number } from './common'
 
+/** The programs whose sidecars are read, by the daemon's name for their format. */
+const programs: Readonly<Record<string, string>> = {
+  text: 'A text file',
+  'lora-manager': 'LoRA Manager',
+  a1111: 'A1111 or Forge',
+  'stability-matrix': 'Stability Matrix',
+  rgthree: 'rgthree',
+  swarm: 'SwarmUI',
+  'civitai-info': 'Civitai Helper',
+}
+
 export const details = {
   of: (name: string) => `Details of ${name}`,
   loading: 'Loading the details',
@@ -11,6 +22,7 @@ export const details = {
   goneDrafts: 'What you typed and was not saved:',
   failed: 'The details cannot be shown.',
   away: 'hikazed does not answer. This is what it said last; the page goes on by itself when it is back.',
+  awayAtFirst: 'hikazed does not answer. The details come as soon as it is back.',
   favorite: 'Favourite',
   name: 'Name',
   description: 'Description',
@@ -181,7 +193,7 @@ export const details = {
     notes: 'Notes',
     problem: 'Not all of it could be taken',
     facts: 'More',
-    says: (source: string, name: string) => (name ? `${source}: ${name}` : source),
+    says: (source: string, name: string) => [programs[source] ?? source, name].filter(Boolean).join(': '),
     favorite: 'A favourite there',
   },
 

@@ -1,7 +1,7 @@
 /** The words of what is pending: arriving files, uploads, imports, conflicts. */
 
 import type { Strategy } from '../shapes'
-import { counted, number, percent, size } from './common'
+import { counted, number, percent, size, span } from './common'
 
 export const pending = {
   title: 'Pending',
@@ -14,8 +14,25 @@ export const pending = {
   filterCount: (name: string, count: number) => `${name} ${number(count)}`,
   addFiles: 'Add files',
   importAll: (count: number) => `Import all ${number(count)}`,
+  importReady: 'Import all that is ready',
   importChosen: (count: number) => `Import ${number(count)} chosen`,
   dismissChosen: (count: number) => `Dismiss ${number(count)}`,
+  dismissSure: (count: number) =>
+    `Dismiss ${counted(count, 'file', 'files')}? Dropped files go to the trash; those in model folders stay, and are hidden.`,
+  dismissYes: 'Dismiss them',
+  chosen: (count: number) => `${counted(count, 'file', 'files')} chosen`,
+  chosenBar: 'What to do with what is chosen',
+  typeOfChosen: 'Type of all chosen',
+  setType: 'Set type',
+  tagsOfChosen: 'Tags to add to all chosen',
+  addTags: 'Tag all chosen',
+  changing: (done: number, total: number) => `${number(done)} of ${number(total)}`,
+  changed: (count: number) => `${counted(count, 'file', 'files')} changed`,
+  dismissed: (count: number) => `${counted(count, 'file', 'files')} dismissed`,
+  notAll: (count: number, why: string) => `${counted(count, 'file', 'files')} could not be changed: ${why}`,
+  decideAll: (count: number) => `Decide ${counted(count, 'conflict', 'conflicts')}`,
+  retryAll: (count: number) => `Try ${number(count)} failed again`,
+  keysHint: 'Arrow keys go from one to the next, Space chooses, Enter opens.',
   chooseNone: 'Choose none',
   cancelAll: 'Cancel what waits',
   cancelled: (count: number) => (count ? `${counted(count, 'import', 'imports')} cancelled` : 'Nothing was left to cancel'),
@@ -119,12 +136,22 @@ export const pending = {
     done: 'Here',
     failed: 'Failed',
     paused: 'hikazed does not answer; goes on by itself',
+    interrupted: 'Interrupted',
+    unreadable: 'This file was changed, moved or removed meanwhile. Drop it again.',
+    total: (files: number, sent: number, all: number) =>
+      `${counted(files, 'upload', 'uploads')}, ${size(sent)} of ${size(all)}`,
+    speed: (perSecond: number) => `${size(perSecond)}/s`,
+    left: (seconds: number) => `${span(seconds)} left`,
+    cancelAll: 'Cancel all uploads',
+    retryAll: (count: number) => `Try ${number(count)} again`,
+    more: (count: number) => `${number(count)} more ${count === 1 ? 'is' : 'are'} no model ${count === 1 ? 'file' : 'files'}, and ${count === 1 ? 'was' : 'were'} left out`,
+    tooMany: (count: number) => `The folder has more than ${number(count)} files: drop its parts one after the other.`,
+    nothingIn: 'There is no file in what was dropped.',
     cancel: (name: string) => `Cancel the upload of ${name}`,
     retry: (name: string) => `Upload ${name} again`,
     forget: (name: string) => `Take ${name} off this list`,
     again: 'Drop the same file once more, and it goes on where it was.',
     notAModel: (name: string) => `${name} is no model file, nor a picture or text that belongs to one that was dropped with it.`,
-    folder: (name: string) => `${name} is a folder: drop the files in it.`,
     drop: 'Drop to upload',
     dropHint: 'Model files, with their pictures; they wait here until you import them.',
   },

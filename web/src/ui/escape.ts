@@ -1,0 +1,15 @@
+/** Escape closes what lies beside a list, wherever the keys are: also where what had the focus is gone. */
+
+import { useEventListener } from '@vueuse/core'
+
+// What has an Escape of its own: a field, a dialog, a menu.
+const OWN = 'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="menu"]'
+
+/** Have Escape close something, for as long as the component is there. */
+export function useEscape(close: () => void): void {
+  useEventListener(document, 'keydown', (event) => {
+    if (event.key !== 'Escape' || event.defaultPrevented) return
+    if (event.target instanceof Element && event.target.closest(OWN)) return
+    close()
+  })
+}
