@@ -17,6 +17,7 @@ from . import (
     killing,
     looking,
     migrating,
+    page,
     paging,
     pictures,
     rebuilding,
@@ -37,6 +38,7 @@ BENCHES: Mapping[str, Callable[[Desk], Iterator[Row]]] = {
     "scan": looking.rows,
     "pages": paging.rows,
     "search": searching.rows,
+    "page": page.rows,
     "rest": resting.rows,
     "migrate": migrating.rows,
     # The last two change the large library.

@@ -8,6 +8,10 @@ from hikaze.events.catalog import Event, File
 from hikaze.events.log import EventLog
 from hikaze.events.record import New
 from hikaze.projections.runner import Views
+from hypothesis import settings
+
+settings.register_profile("hikaze", deadline=None)  # CI is slow, and loaded: nothing is judged by the clock
+settings.load_profile("hikaze")
 
 Replay = Callable[[Iterable[Event]], apsw.Connection]
 UNHURRIED_S = 600  # for a test that others run beside, on a machine that may have still more to do

@@ -124,7 +124,7 @@ class Home:
         """The read tables."""
         return self.library.db
 
-    async def until(self, holds: Callable[[], Any], seconds: float = 5.0) -> Any:
+    async def until(self, holds: Callable[[], Any], seconds: float = 30.0) -> Any:
         """Wait until something holds, and give it."""
         end = time.monotonic() + seconds
         while not (value := holds()):

@@ -131,7 +131,7 @@ class House:
         found = [one for one in self.ask("GET", "/api/models", limit=1000)["items"] if one["name"] == name]
         return self.ask("GET", f"/api/models/{found[0]['sha256']}") if found else None
 
-    def patch(self, name: str, **change: Any) -> Any:
+    def patch(self, name: str, /, **change: Any) -> Any:
         """Change a model as another client does."""
         return self.ask("PATCH", f"/api/models/{self.model(name)['sha256']}", change)
 
@@ -144,7 +144,7 @@ class House:
             found, position = found + page["items"], page["next"]
         return [event for event in found if event["type"] in kinds]
 
-    def wait_for(self, condition: Callable[[], T], what: str) -> T:
+    def wait_for(self, condition: Callable[[], T | None], what: str) -> T:
         """Ask again and again until there is something."""
         until = time.monotonic() + DEADLINE_S
         while not (found := condition()):
@@ -155,7 +155,13 @@ class House:
     # What it is given
 
     def drop(
-        self, name: str, content: int, *, picture: bool = False, known_type: bool = True, size: tuple[int, int] = (8, 32)
+        self,
+        name: str,
+        content: int,
+        *,
+        picture: bool = False,
+        known_type: bool = True,
+        size: tuple[int, int] = (8, 32),
     ) -> Path:
         """Drop a LoRA with content of one's choice into the drop folder, whole at once."""
         target = self.home / "drop" / f"{name}.safetensors"
@@ -226,7 +232,7 @@ class Visit:
     def choose_in_menu(self, name: str) -> None:
         """Choose something in the menu of the floating bar."""
         self.page.get_by_role("toolbar").get_by_role("button", name="More").click()
-        self.page.get_by_role("menuitem", name=name).click()
+        self.page.get_by_role("menuitem", name=name, exact=True).click()
 
     # What is there
 
@@ -349,8 +355,8 @@ def visit(browser: Browser, house: House) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def guest(browser: Browser, inn: House) -> Iterator[Visit]:
-    """Give a page of the daemon that is shared, not opened yet."""
+def guest(browser: Browser) -> Iterator[Visit]:
+    """Give a page that is not opened yet: for those who share a daemon."""
     context = context_of(browser, viewport={"width": 1440, "height": 900})
     yield Visit(context.new_page())
     context.close()

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
 
 from .browsing import House
 
-Pixels = NDArray[np.float32]
 SIZES = ((512, 768), (640, 640), (512, 640), (768, 512))
 
 
@@ -23,7 +21,7 @@ SIZES = ((512, 768), (640, 640), (512, 640), (768, 512))
 
 def art(number: int) -> Image.Image:
     """Paint a picture; the same number gives the same one."""
-    pick = random.Random(number)
+    pick = random.Random(number)  # noqa: S311 - the same pictures in every run
     painters: Sequence[Callable[[random.Random, tuple[int, int]], Image.Image]] = (hills, portrait, shapes, night)
     return painters[number % len(painters)](pick, SIZES[number % 3 if number % 5 else 3])
 
@@ -38,7 +36,7 @@ def sky(size: tuple[int, int], top: tuple[int, int, int], bottom: tuple[int, int
     """Paint a gradient from top to bottom with a little grain."""
     width, height = size
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] ** 1.2
-    pixels: Pixels = np.array(top, np.float32) * (1 - down) + np.array(bottom, np.float32) * down
+    pixels = np.array(top, np.float32) * (1 - down) + np.array(bottom, np.float32) * down
     grain = np.random.default_rng(width * height).normal(0, 2.5, (height, width, 1)).astype(np.float32)
     return Image.fromarray((np.broadcast_to(pixels, (height, width, 3)) + grain).clip(0, 255).astype(np.uint8))
 
@@ -54,10 +52,16 @@ def hills(pick: random.Random, size: tuple[int, int]) -> Image.Image:
     for layer in range(5):
         base, bend = height * (0.5 + 0.1 * layer), pick.uniform(0, 6)
         ridge = [
-            (at, base + height * (0.05 * np.sin(at / width * (3 + layer) + bend) + 0.02 * np.sin(at / width * 17 + bend)))
+            (
+                at,
+                base
+                + height * (0.05 * np.sin(at / width * (3 + layer) + bend) + 0.02 * np.sin(at / width * 17 + bend)),
+            )
             for at in range(0, width + 9, 8)
         ]
-        draw.polygon([(0, height), *ridge, (width, height)], fill=(*colour(hue + 0.02 * layer, 0.55, 0.62 - 0.1 * layer), 235))
+        draw.polygon(
+            [(0, height), *ridge, (width, height)], fill=(*colour(hue + 0.02 * layer, 0.55, 0.62 - 0.1 * layer), 235)
+        )
     return made.filter(ImageFilter.GaussianBlur(0.7))
 
 
@@ -69,16 +73,30 @@ def portrait(pick: random.Random, size: tuple[int, int]) -> Image.Image:
     x, y, unit = width * pick.uniform(0.44, 0.56), height * 0.4, min(size) * 0.2
     for ring in range(7, 0, -1):
         draw.ellipse(around(x, y, unit * (1 + ring * 0.28)), fill=(*colour(hue + 0.5, 0.35, 0.95), 16))
-    hair, skin, cloth = colour(hue + 0.55, 0.6, 0.25), colour(0.06, pick.uniform(0.25, 0.5), pick.uniform(0.6, 0.95)), colour(hue + 0.35, 0.55, 0.6)
+    hair, skin, cloth = (
+        colour(hue + 0.55, 0.6, 0.25),
+        colour(0.06, pick.uniform(0.25, 0.5), pick.uniform(0.6, 0.95)),
+        colour(hue + 0.35, 0.55, 0.6),
+    )
     draw.ellipse((x - unit * 1.25, y - unit * 1.35, x + unit * 1.25, y + unit * 2.3), fill=hair)
     draw.ellipse((x - unit * 2.3, y + unit * 1.75, x + unit * 2.3, y + unit * 6), fill=cloth)
-    draw.rounded_rectangle((x - unit * 0.36, y + unit * 0.7, x + unit * 0.36, y + unit * 2), unit * 0.3, fill=tuple(part * 9 // 10 for part in skin))
+    draw.rounded_rectangle(
+        (x - unit * 0.36, y + unit * 0.7, x + unit * 0.36, y + unit * 2),
+        unit * 0.3,
+        fill=tuple(part * 9 // 10 for part in skin),
+    )
     draw.ellipse((x - unit * 0.86, y - unit, x + unit * 0.86, y + unit * 1.2), fill=skin)
     draw.pieslice((x - unit * 0.98, y - unit * 1.2, x + unit * 0.98, y + unit * 0.9), 180, 360, fill=hair)
     for side in (-1, 1):
         draw.ellipse(around(x + side * unit * 0.34, y + unit * 0.12, unit * 0.075), fill=(30, 24, 30))
         draw.ellipse(around(x + side * unit * 0.46, y + unit * 0.46, unit * 0.16), fill=(230, 110, 110, 70))
-    draw.arc((x - unit * 0.24, y + unit * 0.42, x + unit * 0.24, y + unit * 0.72), 20, 160, fill=(120, 50, 60), width=max(2, int(unit * 0.05)))
+    draw.arc(
+        (x - unit * 0.24, y + unit * 0.42, x + unit * 0.24, y + unit * 0.72),
+        20,
+        160,
+        fill=(120, 50, 60),
+        width=max(2, int(unit * 0.05)),
+    )
     return made.filter(ImageFilter.GaussianBlur(0.6))
 
 
@@ -90,7 +108,10 @@ def shapes(pick: random.Random, size: tuple[int, int]) -> Image.Image:
     draw = ImageDraw.Draw(made, "RGBA")
     for number in range(5):
         x, y, radius = pick.uniform(0.1, 0.9) * width, pick.uniform(0.1, 0.9) * height, pick.uniform(0.12, 0.34) * width
-        fill = (*colour(hue + pick.choice((0, 0.08, 0.45, 0.55)), pick.uniform(0.4, 0.8), pick.uniform(0.35, 0.95)), 220)
+        fill = (
+            *colour(hue + pick.choice((0, 0.08, 0.45, 0.55)), pick.uniform(0.4, 0.8), pick.uniform(0.35, 0.95)),
+            220,
+        )
         if number % 2:
             draw.pieslice(around(x, y, radius), pick.randrange(360), pick.randrange(360) + 200, fill=fill)
         else:
@@ -107,7 +128,10 @@ def night(pick: random.Random, size: tuple[int, int]) -> Image.Image:
     made = sky(size, colour(hue, 0.7, 0.12), colour(hue + 0.12, 0.75, 0.55))
     draw = ImageDraw.Draw(made, "RGBA")
     for _ in range(70):
-        draw.ellipse(around(pick.random() * width, pick.random() * height * 0.5, pick.uniform(0.4, 1.6)), fill=(255, 255, 255, 150))
+        draw.ellipse(
+            around(pick.random() * width, pick.random() * height * 0.5, pick.uniform(0.4, 1.6)),
+            fill=(255, 255, 255, 150),
+        )
     for depth in range(3):
         x = -20.0
         while x < width:
@@ -117,7 +141,10 @@ def night(pick: random.Random, size: tuple[int, int]) -> Image.Image:
                 for column in range(int(wide // 18)):
                     if pick.random() < 0.35:
                         left, top = x + 6 + column * 18, height - tall + 8 + at * 24
-                        draw.rectangle((left, top, left + 8, top + 12), fill=(*colour(pick.choice((0.1, 0.13, 0.9, 0.5)), 0.5, 1), 210))
+                        draw.rectangle(
+                            (left, top, left + 8, top + 12),
+                            fill=(*colour(pick.choice((0.1, 0.13, 0.9, 0.5)), 0.5, 1), 210),
+                        )
             x += wide + pick.uniform(2, 14)
     return made.filter(ImageFilter.GaussianBlur(0.5))
 

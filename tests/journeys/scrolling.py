@@ -88,7 +88,7 @@ def _has_picture(number: int) -> bool:
 
 def name_of(number: int) -> str:
     """Give the name of a model."""
-    pick = random.Random(number)
+    pick = random.Random(number)  # noqa: S311 - the same names in every run
     return f"{pick.choice(FIRST)} {pick.choice(SECOND)} {number}"
 
 
@@ -99,17 +99,21 @@ def _history(house: House, models: int) -> Iterator[New]:
         yield New(f"tag/{number}", TagCreated(number, name))
     now = now_ms()
     for number in range(models):
-        sha256, name, pick = _sha(number), name_of(number), random.Random(number)
+        sha256, name, pick = _sha(number), name_of(number), random.Random(number)  # noqa: S311
         age = (models - number) * 60_000
         told: list[Event] = [
-            ModelImported(sha256, name, "loras", 10_000_000 + number, Texts("words"), {"rules": RULES}, created_at=now - age)
+            ModelImported(
+                sha256, name, "loras", 10_000_000 + number, Texts("words"), {"rules": RULES}, created_at=now - age
+            )
         ]
         told += [ModelTagged(sha256, tag) for tag in sorted(set(pick.choices(range(1, len(TAGS) + 1), k=2)))]
         if _has_picture(number):
             told.append(ImageAdded(sha256, 0, "PNG", 300, 400))
         yield from (New(f"model/{sha256}", event) for event in told)
         path = to_text(str(root / f"{name}.safetensors"))
-        yield New(f"files/{sha256}", LocationFound(sha256, File(path, 1, 10_000_000 + number, now * 1_000_000, 1, number + 1)))
+        yield New(
+            f"files/{sha256}", LocationFound(sha256, File(path, 1, 10_000_000 + number, now * 1_000_000, 1, number + 1))
+        )
 
 
 def _put_pictures(images: Path, models: int) -> None:

@@ -1,7 +1,7 @@
 """Finding the right model on the page: as one types, by tags, types and orders; and the address holds it all."""
 
 import re
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -16,9 +16,9 @@ BY_SIZE = ["Frost Garden", "Dusk Harbour", "Crimson Knight", "Blue Castle", "Amb
 
 
 @pytest.fixture(scope="module")
-def stocked(inn: House) -> Iterator[House]:
+def stocked(inn: House) -> House:
     """Give a library that nobody changes."""
-    told = (
+    told: tuple[tuple[str, dict[str, Any]], ...] = (
         ("Amber Portrait", {"tags": ["anime", "portrait"], "description": "Warm light from the left."}),
         ("Blue Castle", {"tags": ["landscape", "fantasy"]}),
         ("Crimson Knight", {"tags": ["anime", "fantasy"]}),
@@ -31,7 +31,7 @@ def stocked(inn: House) -> Iterator[House]:
     first = inn.model("Amber Portrait")["sha256"]
     for colour in ("orange", "teal"):
         inn.give(first, png((300, 400), colour))
-    yield inn
+    return inn
 
 
 @pytest.fixture

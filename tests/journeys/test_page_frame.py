@@ -97,7 +97,9 @@ def test_the_floating_bar(inn: House, guest: Visit) -> None:
 
     guest.page.reload()
     expect(bar).to_be_visible()
-    guest.page.wait_for_function("bar => Math.abs(bar.getBoundingClientRect().x - %d) < 3" % there["x"], arg=bar.element_handle())
+    guest.page.wait_for_function(
+        "([bar, x]) => Math.abs(bar.getBoundingClientRect().x - x) < 3", arg=[bar.element_handle(), there["x"]]
+    )
     handle.focus()
     guest.page.keyboard.press("ArrowRight")
     guest.page.keyboard.press("ArrowDown")

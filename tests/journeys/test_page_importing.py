@@ -124,7 +124,7 @@ def test_what_failed_stays_and_is_tried_again(inn: House, guest: Visit) -> None:
 
     (inn.home / "embeddings").mkdir()
     inn.ask("POST", "/api/roots", {"path": str(inn.home / "embeddings"), "kind": "model", "type": "embeddings"})
-    card.get_by_role("button", name="Try Homeless again").click()
+    card.get_by_role("button", name="Try again: Homeless").click()
 
     expect(card).to_have_count(0)
     assert (inn.home / "embeddings" / "Homeless.safetensors").exists()

@@ -82,6 +82,7 @@ def slip(visit: Visit, _house: House) -> None:
     """A query that cannot be read."""
     visit.search.fill('portrait -"ink')
     expect(visit.page.get_by_text("This quotation mark is not closed")).to_be_visible()
+    visit.complaints.clear()  # the browser notes the refusal, which is what is looked at here
 
 
 def nothing(visit: Visit, _house: House) -> None:
@@ -117,9 +118,11 @@ def conflicting(visit: Visit, house: House) -> None:
     """A text that somebody else changed, in the details."""
     show_model(visit, house, "Mossy Ruins")
 
+    others: list[Any] = []
+
     def meanwhile(route: Any) -> None:
-        if route.request.method == "PATCH":
-            visit.page.unroute_all()
+        if route.request.method == "PATCH" and not others:
+            others.append(route)
             house.patch("Mossy Ruins", prompts={"positive": f"ruins in a forest at {visit.page.viewport_size}"})
         route.continue_()
 

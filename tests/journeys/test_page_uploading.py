@@ -55,7 +55,7 @@ def test_by_drop(inn: House, guest: Visit, tmp_path: Path) -> None:
 
 
 def test_over_a_killed_daemon(house: House, visit: Visit, tmp_path: Path) -> None:
-    """Killed in the middle of an upload and started again, the daemon gets the rest by itself, and the bytes are equal."""
+    """Killed in the middle of an upload and started again, the daemon gets the rest by itself, and all is equal."""
     model = big(tmp_path / "Large.safetensors", MEGABYTES)
     visit.go_to_pending()
     sent: list[str] = []

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
-import { applied, composed, FIELDS, next, nothing, shown, transition, unsaved } from './drafts'
+import { applied, composed } from './comparing'
+import { FIELDS, next, nothing, shown, transition, unsaved } from './drafts'
 import type { Action, Drafts, Field, Kept, Mine, There } from './drafts'
 
 const THERE: There = {

@@ -11,13 +11,13 @@ import { Away, Refused } from '../api'
 import type { LogEvent, ModelPatch, Texts } from '../shapes'
 import { onCatchUp, onEvent, state as connection } from '../state/live'
 import { words } from '../words'
-import { FIELDS, next, nothing, shown, transition, unsaved } from './drafts'
-import type { Action, Draft, Field, Kept, Mine, TagChange, There, Write } from './drafts'
+import { next, nothing, shown, transition, unsaved } from './drafts'
+import type { Action, Draft, Field, Mine, TagChange, There, Write } from './drafts'
+import { keepFor, keptOf } from './keeping'
 
 const REST_MS = 600
 const SOON_MS = 60
 const RETRY_MS = 3_000
-const KEPT = 'hikaze.unsaved.'
 
 /** What can be edited: a model, or a pending model, which has no favourite and no cover. */
 export interface Editable extends Texts {
@@ -320,27 +320,4 @@ function patchOf({ field, value }: Write): ModelPatch {
   if (field !== 'tags') return { [field]: value }
   const { add, remove } = value as TagChange
   return { ...(add.length && { add_tags: [...add] }), ...(remove.length && { remove_tags: [...remove] }) }
-}
-
-// What outlives the page ---------------------------------------------------------------------------------
-
-function keepFor(key: string, kept: Kept): void {
-  try {
-    if (Object.keys(kept).length) sessionStorage.setItem(KEPT + key, JSON.stringify(kept))
-    else sessionStorage.removeItem(KEPT + key)
-  } catch (error) {
-    // The store is full: the draft lives as long as the page does, and the browser asks before that is left.
-    if (!(error instanceof DOMException)) throw error
-  }
-}
-
-function keptOf(key: string): Kept {
-  const text = sessionStorage.getItem(KEPT + key)
-  if (text === null) return {}
-  try {
-    const all = JSON.parse(text) as Record<string, unknown>
-    return Object.fromEntries(FIELDS.filter((field) => field in all).map((field) => [field, all[field]]))
-  } catch {
-    return {} // not ours
-  }
 }

@@ -42,12 +42,12 @@ function house() {
     listing,
     revealed,
     asked,
-    async press(key: string, how: KeyboardEventInit = {}) {
+    press: async (key: string, how: KeyboardEventInit = {}) => {
       port.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...how }))
       await nextTick()
       await nextTick()
     },
-    async click(at: number, how: MouseEventInit = {}, part = '') {
+    click: async (at: number, how: MouseEventInit = {}, part = '') => {
       const target = part ? cell(at)?.querySelector(`[data-do="${part}"]`) : cell(at)
       target?.dispatchEvent(new MouseEvent('click', { bubbles: true, ...how }))
       await nextTick()

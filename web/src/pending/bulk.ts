@@ -1,5 +1,7 @@
 /** One thing done to many pending models, a few at a time; what fails does not stop the others. */
 
+import { told } from '../state/toasts'
+
 const AT_ONCE = 4 // of the browser's six connections: the stream and the lists need theirs
 
 export interface Outcome {
@@ -20,7 +22,7 @@ export async function forEach(
         await work(id)
         outcome.done += 1
       } catch (error) {
-        outcome.why ||= error instanceof Error ? error.message : String(error)
+        outcome.why ||= told(error)
         outcome.failed.push(id)
       }
       tell(outcome.done + outcome.failed.length)

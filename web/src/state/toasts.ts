@@ -2,6 +2,9 @@
 
 import { shallowReactive } from 'vue'
 
+import { Away } from '../api'
+import { words } from '../words'
+
 export interface Toast {
   id: number
   kind: 'done' | 'failed'
@@ -33,12 +36,18 @@ export function dismiss(id: number): void {
   if (at >= 0) shown.splice(at, 1)
 }
 
+/** What to say of an error: the daemon's are sentences that tell what to do; of its silence, what happens next. */
+export function told(error: unknown): string {
+  if (error instanceof Away) return words.frame.awayMeanwhile
+  return error instanceof Error ? error.message : String(error)
+}
+
 /** Do something, and say so where it fails. Gives whether it went well. */
 export async function attempt(work: () => Promise<unknown>, done?: string): Promise<boolean> {
   try {
     await work()
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error), 'failed')
+    say(told(error), 'failed')
     return false
   }
   if (done) say(done)

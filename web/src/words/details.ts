@@ -207,7 +207,7 @@ export const details = {
     removeHint: 'Remove a tag',
     carried: 'Tags they carry',
     carriedBy: (count: number, of: number) => (count === of ? 'all' : `${number(count)} of ${number(of)}`),
-    removeCarried: (name: string, by: string) => `Remove ${name} from all (${by} carry it)`,
+    removeCarried: (name: string, by: string) => `Remove ${name} (${by})`,
     type: 'Type',
     typeKeep: 'Leave as it is',
     favorite: 'Favourite',

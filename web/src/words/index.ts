@@ -6,6 +6,6 @@ import { frame } from './frame'
 import { library } from './library'
 import { pending } from './pending'
 
-export { counted, day, moment, number, percent, since, size } from './common'
+export { counted, day, moment, number, percent, sentence, since, size } from './common'
 
 export const words = { common, frame, library, details, pending } as const

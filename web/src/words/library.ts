@@ -17,7 +17,6 @@ export const library = {
   searchHint: 'Search names, tags, texts, file names',
   searchHelp: 'How to search',
   searchClear: 'Clear the search',
-  slipAt: 'It stops here:',
   helpTitle: 'Words stand side by side; every one must be found.',
   help: [
     ['anime girl', 'both words, anywhere: names, tags, texts, file names'],
@@ -65,7 +64,7 @@ export const library = {
   columns: 'Columns',
   columnsSaid: (count: number) => counted(count, 'column', 'columns'),
 
-  heads: { picture: 'Picture', name: 'Name', type: 'Type', tags: 'Tags', size: 'Size', added: 'Added', state: 'State' },
+  heads: { name: 'Name', type: 'Type', tags: 'Tags', size: 'Size', added: 'Added' },
   favor: (name: string) => `Make ${name} a favourite`,
   unfavor: (name: string) => `${name} is a favourite; press to take that back`,
   favorite: 'Favourite',

@@ -63,7 +63,7 @@ export const pending = {
   hide: 'Hide',
   keep: 'Keep',
   cancelOf: (name: string) => `Cancel the import of ${name}`,
-  retryOf: (name: string) => `Try ${name} again`,
+  retryOf: (name: string) => `Try again: ${name}`,
 
   moreTags: (count: number) => `+${number(count)}`,
 
@@ -103,6 +103,7 @@ export const pending = {
   next: 'Next',
   previous: 'Previous',
   solved: 'All conflicts are decided',
+  noConflict: 'This is no conflict any more: what the library had is gone, or it was decided elsewhere.',
   strategies: { merge: 'Merge', override: 'Override', ignore: 'Ignore', delete: 'Delete' } satisfies Record<Strategy, string>,
   strategyTells: {
     merge: 'Add the tags, texts and picture that the model lacks.',
