@@ -9,6 +9,7 @@ stand; in the read tables it has them built anew.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import threading
@@ -240,6 +241,10 @@ class Library:
             log.warning("searches stay slow for now: %s", error)
         if self._readying:
             self._make_more_ready()
+        else:
+            # What searches are answered from stays for long. Left among what is collected, a full collection walks over
+            # all of it: 29 ms at 100,000 models, in the middle of one answer of 300.
+            gc.freeze()
 
     def _in_thread(self, query: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         generation = self._views.generation
