@@ -74,7 +74,7 @@ def test_all_are_changed_in_one_action(at: Visit, stocked: House) -> None:
     adding = pane.get_by_role("combobox", name="Tags to add: Add a tag")
     adding.fill("new")
     adding.press("Enter")
-    pane.get_by_role("button", name="Remove old (all)").click()
+    pane.get_by_role("button", name="Remove old all").click()
     pane.get_by_role("combobox", name="Type").select_option("checkpoints")
     pane.get_by_role("radio", name="On", exact=True).check()
     pane.get_by_role("button", name="Change 3 models").click()

@@ -67,10 +67,14 @@ def test_folders(house: House, visit: Visit, tmp_path: Path) -> None:
 
     row.get_by_role("button", name=f"Pause {more}").click()
     expect(row).to_contain_text("Paused")
+    visit.page.keyboard.press("Escape")
     expect(visit.model("Found there")).to_contain_text("Offline")
+    visit.choose_in_menu("Folders")
     row.get_by_role("button", name=f"Resume {more}").click()
     expect(row).to_contain_text("Online")
+    visit.page.keyboard.press("Escape")
     expect(visit.model("Found there")).not_to_contain_text("Offline")
+    visit.choose_in_menu("Folders")
 
     row.get_by_role("button", name=f"Remove {more}").click()
     expect(row).to_contain_text("everything you wrote is kept")

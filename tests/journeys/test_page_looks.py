@@ -136,7 +136,7 @@ def lightbox(visit: Visit, house: House) -> None:
     """A picture large, with how it was made."""
     show_model(visit, house, "Ink Wash Landscapes")
     visit.page.get_by_role("button", name="Open large").click()
-    expect(visit.page.get_by_role("region", name="How it was made").get_by_text("DPM++ 2M")).to_be_visible()
+    expect(visit.page.get_by_role("region", name="How it was made").get_by_text("DPM++ 2M", exact=True)).to_be_visible()
 
 
 def chosen(visit: Visit, _house: House) -> None:

@@ -87,7 +87,7 @@ def test_an_upload_can_be_cancelled(house: House, visit: Visit, tmp_path: Path) 
     """An upload that is given up leaves nothing behind."""
     visit.go_to_pending()
     held: list[Route] = []
-    visit.page.route("**/api/migration/upload?*offset=8388608*", held.append)
+    visit.page.route("**/api/migration/upload?*offset=8388608*", lambda route: held.append(route))
     with visit.page.expect_file_chooser() as chooser:
         visit.page.get_by_role("button", name="Add files").first.click()
     chooser.value.set_files(files_of({"Given up.safetensors": big(tmp_path / "a", 12).read_bytes()}))  # type: ignore[arg-type]

@@ -45,6 +45,11 @@ export function useFloating(bar: Readonly<ShallowRef<HTMLElement | null>>, handl
   useDraggable(bar, { handle, preventDefault: true, onMove: (position) => put(position.x, position.y) })
 
   function nudge(event: KeyboardEvent): void {
+    if (event.key === 'Home') {
+      event.preventDefault()
+      preferences.value.bar = null
+      return
+    }
     const way = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key]
     if (!way) return
     event.preventDefault()

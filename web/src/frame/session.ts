@@ -7,7 +7,7 @@ import { begin, end } from '../state/status'
 import { words } from '../words'
 
 export type Session =
-  | { state: 'opening'; why: null }
+  | { state: 'opening'; why: string | null }
   | { state: 'open'; why: null }
   | { state: 'locked'; why: string | null }
 
@@ -38,8 +38,13 @@ function takeCode(): string | null {
   return code
 }
 
-async function enter(): Promise<void> {
-  const code = takeCode()
+function told(error: unknown): string {
+  if (error instanceof Away) return words.frame.opening
+  return error instanceof Error ? error.message : String(error)
+}
+
+async function enter(again: string | null = null): Promise<void> {
+  const code = takeCode() ?? again
   if (code === null && session.state === 'open') return
   try {
     if (code !== null) {
@@ -56,7 +61,9 @@ async function enter(): Promise<void> {
       if (code !== null && keys.token !== null) return enter()
       return lock(code === null ? words.frame.keyNoLongerGood : error.message)
     }
-    if (!(error instanceof Away)) throw error
-    window.setTimeout(() => void enter(), RETRY_MS)
+    // Not let in, and not refused for good: it tries again, and says so.
+    session.why = told(error)
+    if (session.state === 'locked') session.state = 'opening'
+    window.setTimeout(() => void enter(code), RETRY_MS)
   }
 }

@@ -19,6 +19,9 @@ export type Connection = 'closed' | 'connecting' | 'live' | 'away'
 const SILENCE_MS = 35_000 // the daemon says something every 15 seconds
 const RETRY_MS = [300, 1_000, 2_000, 3_000] as const
 const LOOK_MS = 5_000
+const HIDDEN_MS = 5 * 60_000 // so long a page that nobody sees follows what happens, for the count in its title
+const LONG_MS = 60_000 // away for so long, it first asks how much there is to hear
+const MANY = 5_000 // events that are not followed one by one
 
 type Listener = (event: LogEvent) => void
 type CatchUp = () => void
@@ -34,6 +37,8 @@ let tries = 0
 let running: AbortController | null = null
 let timer: number | undefined
 let watch: number | undefined
+let resting: number | undefined
+let lostAt = 0
 
 /** The tasks under way, by name; each with how far it is. */
 export const tasks = progress as ReadonlyMap<string, Progress>
@@ -83,18 +88,39 @@ export function close(): void {
   document.removeEventListener('visibilitychange', nudge)
   clearInterval(watch)
   clearTimeout(timer)
+  clearTimeout(resting)
   running?.abort()
   running = null
   connection.value = 'closed'
 }
 
 function nudge(): void {
-  if (document.visibilityState === 'hidden' || connection.value === 'closed') return
+  clearTimeout(resting)
+  if (connection.value === 'closed') return
+  if (document.visibilityState === 'hidden') {
+    resting = window.setTimeout(rest, HIDDEN_MS)
+    return
+  }
   if (connection.value === 'away') {
     tries = 0
     clearTimeout(timer)
     void run()
   } else lookForSilence()
+}
+
+/** Nobody looks: end the stream until somebody does. */
+function rest(): void {
+  if (document.visibilityState !== 'hidden' || connection.value === 'closed') return
+  clearTimeout(timer)
+  const ended = running
+  running = null
+  ended?.abort()
+  lose()
+}
+
+function lose(): void {
+  if (connection.value !== 'away') lostAt = Date.now()
+  connection.value = 'away'
 }
 
 function lookForSilence(): void {
@@ -107,8 +133,11 @@ async function run(): Promise<void> {
   running = mine
   connection.value = connection.value === 'away' ? 'away' : 'connecting'
   try {
+    const skips = await tooMuch()
+    if (running !== mine) return
     const bytes = await api.events(position, mine.signal)
     connection.value = 'live'
+    if (skips) catchUp()
     tries = 0
     heardAt = Date.now()
     await read(bytes, mine)
@@ -116,9 +145,18 @@ async function run(): Promise<void> {
     if (error instanceof Refused && error.status === 401) return
   }
   if (running !== mine) return
-  connection.value = 'away'
+  lose()
   timer = window.setTimeout(() => void run(), RETRY_MS[Math.min(tries, RETRY_MS.length - 1)])
   tries += 1
+}
+
+/** After a long absence: pass over what happened, where that is so much that reading everything anew is quicker. */
+async function tooMuch(): Promise<boolean> {
+  if (connection.value !== 'away' || Date.now() - lostAt < LONG_MS || position === null) return false
+  const now = (await api.status()).position
+  if (now - position < MANY) return false
+  position = now
+  return true
 }
 
 async function read(bytes: ReadableStream<Uint8Array>, mine: AbortController): Promise<void> {

@@ -36,10 +36,10 @@ export async function sendFile({ key, file, signal, tell }: Sending): Promise<st
       there = error.offset
       why = error.message
     }
-    const grew = there !== null && there > (at ?? -1)
+    const moved = there !== null && there !== at
     // A 409 that says where to go on is no obstacle the first time; again and again, another sends it at the same time.
-    const goesOn = grew && (why === null || stopped === 0)
-    stopped = why === null && grew ? 0 : grew ? 1 : stopped + 1
+    const goesOn = moved && (why === null || stopped === 0)
+    stopped = !moved ? stopped + 1 : why === null ? 0 : 1
     if (there !== null) tell(there, goesOn ? null : why)
     at = there
     if (!goesOn) await pause(signal)

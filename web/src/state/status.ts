@@ -1,6 +1,6 @@
 /** What the daemon says of itself: roots, counts, warnings. Read again when something of it has changed. */
 
-import { useDebounceFn } from '@vueuse/core'
+import { useDebounceFn, useEventListener } from '@vueuse/core'
 import { effectScope, readonly, shallowRef, watch } from 'vue'
 
 import { api, Away, Refused } from '../api'
@@ -22,6 +22,15 @@ export const modelTypes = readonly(types)
 /** Read everything for the first time and follow it from there. Throws where the daemon refuses. */
 export async function begin(): Promise<void> {
   const first = await read()
+  follow()
+  open(first.position)
+}
+
+let following = false
+
+function follow(): void {
+  if (following) return // the door was shut and opened again
+  following = true
   scope.run(() => {
     const soon = useDebounceFn(again, SOON_MS, { maxWait: 1_000 })
     onEvent((event) => {
@@ -32,8 +41,8 @@ export async function begin(): Promise<void> {
       if (now === 'live' && before !== 'live') void soon()
     })
     window.setInterval(() => void again(), 10_000) // what waits and what is warned of makes no event
+    useEventListener(document, 'visibilitychange', () => void again())
   })
-  open(first.position)
 }
 
 /** Stop following: the key is gone. */

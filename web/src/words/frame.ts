@@ -16,8 +16,7 @@ export const frame = {
   noFolders: 'Watching no folder yet',
   away: 'hikazed does not answer; trying again',
   awayMeanwhile: 'hikazed does not answer. This page tries again by itself; do this once more when it is back.',
-  opening: 'hikazed does not answer; this page opens as soon as it does. Is it running? Start it with',
-  openingCommand: 'hikazed run',
+  opening: 'hikazed does not answer. This page opens as soon as it does; if it is not running, start it.',
   working: (what: string, part: string) => `${what} ${part}`,
   tasks: {
     scan: 'Looking at the folders',
@@ -39,7 +38,7 @@ export const frame = {
   doorThen: 'It opens this page with a link that is good once, for five minutes. This browser then keeps the key.',
 
   bar: 'Tools',
-  moveBar: 'Move this bar: drag it, or use the arrow keys',
+  moveBar: 'Move this bar: drag it, or use the arrow keys; Home puts it back',
   importAll: (count: number) => `Import ${counted(count, 'file', 'files')}`,
   importAllTip: 'Import all that is pending and ready: those with a type, without conflicts and failures',
   importReady: 'Import what is ready',
