@@ -16,6 +16,13 @@ from .trash import FOLDER_IN_DATA, FOLDER_IN_ROOT
 
 KEPT_IN_DATA = ("images", FOLDER_IN_DATA)  # folders of the data folder that are the daemon's own
 
+# File systems of the kernel. Their links lead into the folders of every process: models of others would be found there,
+# each under a path that ends with its process, and a drop folder's imports would take them away.
+_NO_DISK = frozenset({
+    "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devfs", "devpts", "devtmpfs", "efivarfs",
+    "fusectl", "mqueue", "nsfs", "proc", "procfs", "pstore", "securityfs", "selinuxfs", "sysfs", "tracefs",
+})  # fmt: skip
+
 
 class NotPossible(Exception):
     """What was named can be no root, wherever the others lie; the message says why and what to do."""
@@ -95,6 +102,10 @@ def same_as(new: Wanted, found: Examined, roots: Sequence[Root]) -> Root | None:
     Raises `NotPossible` or `NotBeside` where it cannot be one.
     """
     _refuse_ours(new, found)
+    if found.identity is not None and found.identity.fstype in _NO_DISK:
+        raise NotPossible(
+            f"{_shown(new.path)} lies on no disk, it shows what the system does; give a folder with files"
+        )
     here = next((root for root in roots if _is_at(root, new, found)), None)
     if here is not None:
         if (here.kind, here.type) == (new.kind, new.type):

@@ -67,8 +67,14 @@ def read_record(folder: str, key: str) -> Record | None:
             found = msgspec.json.decode(file.read(_LARGEST_RECORD), type=Record)
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
-    # Where a disk takes `Foo` and `foo` for one name it may be another's.
-    return found if found.key == key else None
+    # Where a disk takes `Foo` and `foo` for one name it may be another's. And whoever else may write to the folder may
+    # have made it up: a name that is a path would lead out of the folder.
+    names = (found.name, found.name if found.goal is None else found.goal)
+    return found if found.key == key and all(map(_is_name, names)) else None
+
+
+def _is_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}
 
 
 def write_record(folder: str, record: Record) -> None:

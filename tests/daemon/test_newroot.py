@@ -69,6 +69,15 @@ def test_folders_that_cannot(new: Wanted, kind: type[Exception], says: str) -> N
     assert says in str(refused.value)
 
 
+@pytest.mark.parametrize("fstype", ["proc", "sysfs", "devtmpfs", "cgroup2"])
+@pytest.mark.parametrize("new", [asked("/proc", "vae"), asked("/proc/7/cwd")])
+def test_what_the_system_shows_of_itself_is_no_folder_of_models(new: Wanted, fstype: str) -> None:
+    """The links in /proc lead into the folders of every process: nothing of it is watched, or imported from."""
+    found = Examined(new.path, Identity(7, 1, fstype), "/data", {})
+    with pytest.raises(NotPossible, match="lies on no disk"):
+        newroot.same_as(new, found, [])
+
+
 def test_types_are_spelled_as_comfyui_does() -> None:
     """A type that people say otherwise is that of ComfyUI; one of a custom pack is taken as it is."""
     assert newroot.wanted("/m/", "models", " LoRA ") == Wanted("/m", "model", "loras", "user")

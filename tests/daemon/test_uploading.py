@@ -536,6 +536,28 @@ async def test_what_somebody_spoiled_begins_again(sender: Sender, folder: Path, 
     assert hidden(folder) == []
 
 
+@pytest.mark.parametrize("name", ["../x.safetensors", "/x.safetensors", "..", "", "a\\x.safetensors", "x\0"])
+@pytest.mark.parametrize("which", ["name", "goal"])
+@in_loop
+async def test_a_record_that_somebody_made_up_leads_nowhere(
+    sender: Sender, folder: Path, which: str, name: str
+) -> None:
+    """Whoever else may write to the drop folder cannot have a file moved out of it by a record with a path in it."""
+    with pytest.raises(ConnectionResetError):
+        await sender.send([DATA, ConnectionResetError()], size=SIZE)
+    before = record_in(folder)
+    beside = sorted(os.listdir(folder.parent))
+    made_up = msgspec.structs.replace(
+        before, **{which: name}, ino=(folder / f".hikaze-upload-{KEY}.part").stat().st_ino
+    )
+    uploadparts.write_record(str(folder), made_up)
+    sender.restart()
+    await sender.uploads.sweep()
+
+    assert (sorted(os.listdir(folder.parent)), seen(folder), sender.appeared) == (beside, {}, [])
+    assert await told(sender) == (0, False, None)
+
+
 # Sweeping
 
 

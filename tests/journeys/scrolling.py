@@ -45,6 +45,8 @@ async ([frames, way]) => {
   const port = document.querySelector('[role=grid]')
   const whole = port.scrollHeight - port.clientHeight
   let nodes = 0
+  port.scrollTop = 0
+  await new Promise(requestAnimationFrame)
   const begin = performance.now()
   for (let frame = 0; frame <= frames; frame += 1) {
     port.scrollTop = way === 'wheel' ? port.scrollTop + 400 : whole * (frame / frames)

@@ -12,7 +12,6 @@ pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 def during_the_next_save(visit: Visit, act: Callable[[], object]) -> None:
     """Have something happen while the page's next write is on its way."""
-
     done: list[Route] = []
 
     def meanwhile(route: Route) -> None:

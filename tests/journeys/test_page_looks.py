@@ -194,7 +194,7 @@ def menu(visit: Visit, _house: House) -> None:
 
 def door(visit: Visit, house: House) -> None:
     """What a browser without a key sees."""
-    visit.page.evaluate("localStorage.removeItem('hikaze.token')")
+    visit.page.add_init_script("localStorage.removeItem('hikaze.token')")
     visit.page.goto(house.url)
     expect(visit.page.get_by_role("heading", name="Open this page with its link")).to_be_visible()
 

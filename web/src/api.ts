@@ -96,8 +96,9 @@ interface ProblemBody {
   offset?: number
 }
 
-function lockIf(answer: Response): void {
-  if (answer.status === 401 && keys.token) door.lock()
+/** Where the daemon took a key no longer: that of the request, and not one that another tab has been given since. */
+function lockIf(answer: Response, token: string | null): void {
+  if (answer.status === 401 && token && token === keys.token) door.lock()
 }
 
 async function send(method: string, path: string, options: Options): Promise<Response> {
@@ -114,9 +115,10 @@ async function send(method: string, path: string, options: Options): Promise<Res
 }
 
 async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
+  const token = keys.token
   const answer = await send(method, path, options)
   if (answer.ok) return (await whole(answer, options.signal)) as T
-  if (path !== SESSION) lockIf(answer)
+  if (path !== SESSION) lockIf(answer, token)
   const problem = (await answer.json().catch(() => ({}))) as ProblemBody
   throw new Refused(
     answer.status, problem.detail ?? `The daemon answered ${answer.status}.`, problem.at ?? null, problem.offset ?? null,
@@ -220,8 +222,9 @@ export const api = {
   /** The live stream, as bytes, from behind a position on (null: from now on). */
   async events(after: number | null, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const since: Record<string, string> = after === null ? {} : { 'Last-Event-ID': String(after) }
+    const token = keys.token
     const answer = await reach('/api/events', { headers: headers({ Accept: 'text/event-stream', ...since }), signal })
-    lockIf(answer)
+    lockIf(answer, token)
     if (!answer.ok || !answer.body) throw new Refused(answer.status, `The daemon answered ${answer.status}.`)
     return answer.body
   },

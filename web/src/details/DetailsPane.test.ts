@@ -160,6 +160,18 @@ describe('the details of a model', () => {
 })
 
 describe('several chosen models', () => {
+  it('can be gone back from with the choice as it is, or left', async () => {
+    choose([SHA])
+    const made = mount(ChosenPane, { props: { back: true }, attachTo: document.body })
+    await made.get('header button').trigger('click')
+    expect(made.get('header button').attributes('aria-label')).toBe('Close')
+    expect(made.emitted('clear')).toBeUndefined()
+    await made.get('.actions [type=button]').trigger('click')
+
+    expect([made.emitted('close')?.length, made.emitted('clear')?.length]).toEqual([1, 1])
+    made.unmount()
+  })
+
   it('are changed as one action, told with what changed', async () => {
     choose([SHA, 'cd'.repeat(32)])
     const made = mount(ChosenPane, { attachTo: document.body })

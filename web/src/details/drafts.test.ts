@@ -40,6 +40,21 @@ describe('one field', () => {
     ], 'dirty', 'w'],
     ['keeps what nobody answered', [...SENT, away('description')], 'failed', 'wild'],
     ['goes again by itself when somebody answers', [...SENT, away('description'), { kind: 'again' }], 'dirty', 'wild'],
+    ['is no conflict with what was sent from here, where only the answer was lost', [
+      ...SENT, away('description'), typed('description', 'wilder'), { kind: 'again' }, read({ description: 'wild' }, 2),
+    ], 'dirty', 'wilder'],
+    ['is none where that was typed while it was on its way, and another try was lost', [
+      ...SENT, typed('description', 'wilder'), away('description'), { kind: 'again' }, said('sending', 'description'),
+      away('description'), typed('description', 'w'), { kind: 'again' }, read({ description: 'wild' }, 2),
+    ], 'dirty', 'w'],
+    ['is a conflict where others wrote after an answer that was lost', [
+      ...SENT, away('description'), typed('description', 'wilder'), read({ description: 'wild' }, 2),
+      read({ description: 'theirs' }, 3),
+    ], 'conflict', 'wilder'],
+    ['is a conflict with what was written before, where that was read as theirs', [
+      ...SENT, wrote('description', { description: 'wild' }, 2), typed('description', 'w'),
+      read({ description: 'theirs' }, 3),
+    ], 'conflict', 'w'],
     ['does not go again by itself when it was refused', [...SENT, refused('description'), { kind: 'again' }], 'failed', 'wild'],
     ['is what others wrote where nobody types', [read(), read({ description: 'theirs' }, 2)], 'clean', 'theirs'],
     ['is a conflict where others wrote while somebody typed', [...TYPED, read({ description: 'theirs' }, 2)], 'conflict', 'wild'],
@@ -181,6 +196,12 @@ describe('tags', () => {
 
 describe('what is kept over a reload', () => {
   const kept: Kept = { description: { mine: 'wild', base: 'calm' }, tags: { mine: { add: ['x'], remove: [] }, base: ['style'] } }
+
+  it('tells what is on its way from what others write, though the page ends meanwhile', () => {
+    const left = unsaved(after(...SENT, typed('description', 'wilder')))
+    const now = after({ kind: 'restore', kept: left }, read({ description: 'wild' }, 2))
+    expect(now.fields.description).toMatchObject({ state: 'dirty', mine: 'wilder', base: 'wild' })
+  })
 
   it('is all that is unsaved, in any state', () => {
     expect(unsaved(after(...SENT))).toEqual({ description: { mine: 'wild', base: 'calm' } })

@@ -42,8 +42,8 @@ export type Draft<F extends Field = Field> =
   | { state: 'failed'; mine: Mine<F>; base: There[F]; why: string; refused: boolean }
   | { state: 'conflict'; mine: Mine<F>; base: There[F] }
 
-/** A draft as it outlives the page. */
-export type Kept = { [F in Field]?: { mine: Mine<F>; base: There[F] } }
+/** A draft as it outlives the page; `lost`: what was sent of it, and no answer came. */
+export type Kept = { [F in Field]?: { mine: Mine<F>; base: There[F]; lost?: readonly Mine<F>[] } }
 
 export interface Drafts {
   readonly there: There | null
@@ -51,6 +51,8 @@ export interface Drafts {
   readonly fields: { readonly [F in Field]: Draft<F> }
   /** The fields that wait to be sent, the one that waits longest first. */
   readonly queue: readonly Field[]
+  /** What was sent of a draft, and no answer came: where it is there later, nobody else wrote it. */
+  readonly lost: { readonly [F in Field]?: readonly Mine<F>[] }
   /** A write came too late: what is there has to be read before anything is sent. */
   readonly stale: boolean
   /** Nobody answers. */
@@ -80,7 +82,7 @@ export const FIELDS = [
 export function nothing(): Drafts {
   const clean = { state: 'clean', saved: false } as const
   const fields = Object.fromEntries(FIELDS.map((field) => [field, clean])) as unknown as Drafts['fields']
-  return { there: null, version: -1, fields, queue: [], stale: false, away: false }
+  return { there: null, version: -1, fields, queue: [], lost: {}, stale: false, away: false }
 }
 
 /** Give the write to send now, null where there is none or where one is on its way. */
@@ -99,7 +101,10 @@ export function unsaved(now: Drafts): Kept {
   const kept: Record<string, unknown> = {}
   for (const field of FIELDS) {
     const draft = now.fields[field]
-    if (draft.state !== 'clean') kept[field] = { mine: draft.mine, base: draft.base }
+    if (draft.state === 'clean') continue
+    // The page may be gone before the answer to what is on its way comes.
+    const lost = draft.state === 'saving' && !isSame(draft.mine, draft.sent) ? sentToo(now, field, draft.sent) : now.lost[field]
+    kept[field] = { mine: draft.mine, base: draft.base, ...(lost && { lost }) }
   }
   return kept
 }
@@ -159,11 +164,22 @@ function meet(now: Drafts, field: Field): Drafts {
   if (now.there === null || draft.state === 'clean' || draft.state === 'saving') return now
   const mine = rest(field, draft.mine, now.there)
   if (isDone(field, mine, now.there)) return unqueued(put(now, field, { state: 'clean', saved: false }), field)
-  if (isDisturbed(field, draft.base, now.there)) {
-    return unqueued(put(now, field, { state: 'conflict', mine, base: draft.base }), field)
+  const base = isOurs(now, field, now.there) ? now.there[field] : draft.base
+  if (isDisturbed(field, base, now.there)) {
+    return unqueued(put(now, field, { state: 'conflict', mine, base }), field)
   }
-  if (draft.state === 'conflict') return queued(put(now, field, { state: 'dirty', mine, base: draft.base }), field)
-  return put(now, field, { ...draft, mine })
+  if (draft.state === 'conflict') return queued(put(now, field, { state: 'dirty', mine, base }), field)
+  return put(now, field, { ...draft, mine, base })
+}
+
+/** Whether what is there is what was sent from here, and the answer was lost: by a restart, on the way. */
+function isOurs(now: Drafts, field: Field, there: There): boolean {
+  return (now.lost[field] ?? []).some((sent: Mine<Field>) => isDone(field, sent, there))
+}
+
+function sentToo(now: Drafts, field: Field, sent: Mine<Field>): readonly Mine<Field>[] {
+  const before: readonly Mine<Field>[] = now.lost[field] ?? []
+  return before.some((each) => isSame(each, sent)) ? before : [...before, sent]
 }
 
 function typed(now: Drafts, field: Field, value: Mine<Field>): Drafts {
@@ -219,7 +235,8 @@ function failed(now: Drafts, field: Field, why: string, refused: boolean): Draft
   if (refused && !isSame(mine, draft.sent)) {
     return met(put(now, field, { state: 'dirty', mine, base })) // what was refused stands there no more
   }
-  const told = put(now, field, { state: 'failed', mine, base, why, refused })
+  const unsure = refused ? now : { ...now, lost: { ...now.lost, [field]: sentToo(now, field, draft.sent) } }
+  const told = put(unsure, field, { state: 'failed', mine, base, why, refused })
   // Its turn is kept: what was typed first is sent first when somebody answers again.
   return met(refused ? unqueued(told, field) : { ...first(told, field), away: true })
 }
@@ -256,7 +273,8 @@ function restore(now: Drafts, kept: Kept): Drafts {
   const back = FIELDS.reduce((so: Drafts, field) => {
     const was = kept[field]
     if (was === undefined || so.fields[field].state !== 'clean') return so
-    return queued(put(so, field, { state: 'dirty', mine: was.mine, base: was.base }), field)
+    const known = was.lost ? { ...so, lost: { ...so.lost, [field]: was.lost } } : so
+    return queued(put(known, field, { state: 'dirty', mine: was.mine, base: was.base }), field)
   }, now)
   return met(back)
 }
@@ -264,7 +282,10 @@ function restore(now: Drafts, kept: Kept): Drafts {
 // Small steps ------------------------------------------------------------------------------------------
 
 function put(now: Drafts, field: Field, draft: Draft): Drafts {
-  return { ...now, fields: { ...now.fields, [field]: draft } }
+  const fields = { ...now.fields, [field]: draft }
+  if (draft.state !== 'clean' || !now.lost[field]) return { ...now, fields }
+  const lost = Object.fromEntries(Object.entries(now.lost).filter(([each]) => each !== field))
+  return { ...now, fields, lost }
 }
 
 function queued(now: Drafts, field: Field): Drafts {

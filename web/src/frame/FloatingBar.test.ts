@@ -11,6 +11,7 @@ import FloatingBar from './FloatingBar.vue'
 enableAutoUnmount(afterEach)
 
 beforeEach(() => {
+  document.body.innerHTML = '<div id="popups"></div>'
   preferences.value.bar = null
   preferences.value.theme = 'system'
   vi.spyOn(api, 'pending').mockResolvedValue({ items: [], next: null, total: 0 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import type { FoundCard } from '../shapes'
-import { columnsFor, initials, picturesOf, qualityFor } from './art'
+import { columnsFor, filledBy, initials, picturesOf, qualityFor } from './art'
 
 describe('a card', () => {
   it.each([[160, 1, 'low'], [160, 2, 'low'], [240, 2, 'medium'], [690, 1, 'medium'], [690, 2, 'high']])(
@@ -9,6 +9,16 @@ describe('a card', () => {
       expect(qualityFor(width, ratio)).toBe(quality)
     },
   )
+
+  it.each([[169, 211, 'low', 100, 'low'], [169, 211, 'low', 221, 'medium'], [169, 211, 'low', 400, 'high'], [338, 422, 'medium', 221, 'medium']] as const)(
+    'is sharp also where its picture is small: %i × %i in %s, on %i px', (width, height, made, shown, quality) => {
+      expect(qualityFor(shown, 1, filledBy(width, height, made))).toBe(quality)
+    },
+  )
+
+  it('is filled by a wide picture as far as its height goes', () => {
+    expect(filledBy(1_000, 400, 'high')).toBe(320)
+  })
 
   it('shows its cover first', () => {
     const card = { sha256: 'a', cover: 2, images: ['a_0', 'a_2', 'a_3'] } as FoundCard

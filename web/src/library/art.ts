@@ -2,13 +2,23 @@
 
 import type { FoundCard, Quality } from '../shapes'
 
+const CARD_SHAPE = 4 / 5 // its width by its height
 const LOW_PX = 320
 const MEDIUM_PX = 800
+const LOW_PART = 0.33 // of the picture that was given; so the daemon makes them
+const MEDIUM_PART = 0.66
+const UNSEEN = 1.1 // enlarged this little, a picture looks as sharp as before
 
-/** The smallest quality that looks sharp at a width on the screen. */
-export function qualityFor(cssWidth: number, ratio: number): Quality {
+/** The smallest quality that looks sharp at a width on the screen; `fills`: the width that the whole picture can fill. */
+export function qualityFor(cssWidth: number, ratio: number, fills = Infinity): Quality {
   const wide = cssWidth * Math.min(ratio, 2)
-  return wide <= LOW_PX ? 'low' : wide <= MEDIUM_PX ? 'medium' : 'high'
+  if (wide <= Math.min(LOW_PX, fills * LOW_PART * UNSEEN)) return 'low'
+  return wide <= Math.min(MEDIUM_PX, fills * MEDIUM_PART * UNSEEN) ? 'medium' : 'high'
+}
+
+/** The width of a card that a picture can fill with all its pixels, from one that was made of it. */
+export function filledBy(width: number, height: number, quality: Quality): number {
+  return Math.min(width, height * CARD_SHAPE) / { low: LOW_PART, medium: MEDIUM_PART, high: 1 }[quality]
 }
 
 /** The pictures of a model, its cover first. */

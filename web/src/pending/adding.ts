@@ -14,7 +14,7 @@ export function addFiles(files: readonly File[]): void {
   for (const file of refused.slice(0, NAMED)) say(said.notAModel(file.name), 'failed')
   if (refused.length > NAMED) say(said.more(refused.length - NAMED), 'failed')
   if (!wanted.length) return
-  upload(wanted)
+  void upload(wanted)
   show({ mode: 'pending' })
 }
 

@@ -11,7 +11,11 @@ export interface KeptUpload {
   size: number
   /** When the file was last changed: another file of the same name and size is another upload. */
   changed: number
+  /** What it begins and ends with, in short: two files may have the same name, size and time. */
+  ends: string
 }
+
+const END = 64 * 1024 // bytes of each end: a model's header differs where anything of it does
 
 /** Give all that is kept; what cannot be read counts as nothing. */
 export function kept(): KeptUpload[] {
@@ -29,13 +33,28 @@ function isKept(value: unknown): value is KeptUpload {
 }
 
 /** Give the key of a file: the one it had, else a new one, which is kept from now on. */
-export function keyOf(file: File): string {
+export async function keyOf(file: File): Promise<string> {
+  const ends = await endsOf(file)
+  const { name, size, lastModified: changed } = file
   const all = kept()
-  const same = all.find((one) => one.name === file.name && one.size === file.size && one.changed === file.lastModified)
+  const same = all.find((one) => one.name === name && one.size === size && one.changed === changed && one.ends === ends)
   if (same) return same.key
-  const made = { key: newKey(), name: file.name, size: file.size, changed: file.lastModified }
+  const made = { key: newKey(), name, size, changed, ends }
   write([...all, made])
   return made.key
+}
+
+async function endsOf(file: File): Promise<string> {
+  const tail = file.slice(Math.max(END, file.size - END))
+  const ends = new Uint8Array(await new Blob([file.slice(0, END), tail]).arrayBuffer())
+  return `${fnv(ends, 0x811c9dc5)}-${fnv(ends, 0x9747b28c)}`
+}
+
+/** FNV-1a with 32 bits (RFC 9923): it tells files apart that nobody made alike on purpose. */
+function fnv(bytes: Uint8Array, seed: number): string {
+  let hash = seed
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  return (hash >>> 0).toString(16)
 }
 
 /** Keep a key no longer: its upload is done, or was cancelled. */

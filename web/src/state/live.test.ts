@@ -99,6 +99,28 @@ describe('the live stream', () => {
     expect(daemon.asked.at(-1)).toBe('8')
   })
 
+  it('lets the browser do something else while very much is told at once, and misses nothing', async () => {
+    const seen: number[] = []
+    scope.run(() => onEvent(() => {
+      const until = performance.now() + 1
+      while (performance.now() < until); // what a page does for an event takes a while
+    }))
+    open(0)
+    await settled()
+    const many = Array.from({ length: 100 }, (_, at) => at + 1)
+    daemon.say(many.map((at) => `id: ${at}\nevent: model-edited\ndata: {"position":${at},"type":"model-edited","data":{}}\n\n`).join(''))
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      seen.push(events.length)
+      if (events.length < many.length) port2.postMessage(null)
+      else port1.close()
+    }
+    port2.postMessage(null)
+
+    await vi.waitFor(() => expect(events.map((event) => event.position)).toEqual(many))
+    expect(seen.filter((heard) => heard > 0 && heard < many.length).length).toBeGreaterThan(1)
+  })
+
   it('takes a long silence for a lost connection, since the daemon always says something', async () => {
     open(7)
     await settled()

@@ -22,6 +22,7 @@ const LOOK_MS = 5_000
 const HIDDEN_MS = 5 * 60_000 // so long a page that nobody sees follows what happens, for the count in its title
 const LONG_MS = 60_000 // away for so long, it first asks how much there is to hear
 const MANY = 5_000 // events that are not followed one by one
+const BREATH_MS = 10 // so long events are told of in one go, before the browser may do something else
 
 type Listener = (event: LogEvent) => void
 type CatchUp = () => void
@@ -168,11 +169,27 @@ async function read(bytes: ReadableStream<Uint8Array>, mine: AbortController): P
   })
   const decoder = new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>
   const reader = bytes.pipeThrough(beats).pipeThrough(decoder).pipeThrough(new EventSourceParserStream()).getReader()
+  let since = performance.now()
   for (;;) {
     const { done, value } = await reader.read()
     if (done || running !== mine) return
     take(value.event ?? 'message', value.data)
+    if (performance.now() - since < BREATH_MS) continue
+    await breath() // what was read already comes without a pause: 20,000 events would be one long task
+    since = performance.now()
   }
+}
+
+/** Let the browser paint and take keys. Not by a timer: of a page that nobody sees those run once a second. */
+function breath(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      resolve()
+    }
+    port2.postMessage(null)
+  })
 }
 
 function take(kind: string, data: string): void {

@@ -35,7 +35,7 @@ const states = () => uploads.map((one) => [one.name, one.state])
 
 describe('uploads', () => {
   it('sends the files in the order in which they came, and says that they are there', async () => {
-    upload([file('a.png'), file('a.gguf'), file('b.gguf')])
+    await upload([file('a.png'), file('a.gguf'), file('b.gguf')])
 
     await vi.waitFor(() => expect(states()).toEqual([['a.png', 'done'], ['a.gguf', 'done'], ['b.gguf', 'done']]))
     expect(sent).toEqual(['a.png', 'a.gguf', 'b.gguf'])
@@ -43,8 +43,8 @@ describe('uploads', () => {
   })
 
   it('takes a file once, however often it is dropped', async () => {
-    upload([file('a.gguf')])
-    upload([file('a.gguf')])
+    await upload([file('a.gguf')])
+    await upload([file('a.gguf')])
 
     await vi.waitFor(() => expect(states()).toEqual([['a.gguf', 'done']]))
     expect(sent).toEqual(['a.gguf'])
@@ -52,17 +52,17 @@ describe('uploads', () => {
 
   it('waits where nobody answers, and keeps the key for another page', async () => {
     answer = () => new Away(null)
-    const key = keyOf(file('a.gguf'))
+    const key = await keyOf(file('a.gguf'))
 
-    upload([file('a.gguf')])
+    await upload([file('a.gguf')])
 
     await vi.waitFor(() => expect(states()).toEqual([['a.gguf', 'paused']]))
-    expect(keyOf(file('a.gguf'))).toBe(key)
+    expect(await keyOf(file('a.gguf'))).toBe(key)
   })
 
   it('says why one failed, and tries it again when it is told to', async () => {
     answer = (_name, bytes) => (bytes.size ? new Refused(507, 'the disk is full') : null)
-    upload([file('a.gguf')])
+    await upload([file('a.gguf')])
     await vi.waitFor(() => expect(uploads[0]).toMatchObject({ state: 'failed', problem: 'the disk is full' }))
 
     answer = () => null
@@ -73,24 +73,24 @@ describe('uploads', () => {
 
   it('has the daemon throw away what came of one that is cancelled, and begins anew after that', async () => {
     answer = () => new Away(null)
-    upload([file('a.gguf')])
-    const key = keyOf(file('a.gguf'))
+    await upload([file('a.gguf')])
+    const key = await keyOf(file('a.gguf'))
     await vi.waitFor(() => expect(states()).toEqual([['a.gguf', 'paused']]))
 
     drop(key)
 
     expect(api.cancelUpload).toHaveBeenCalledWith(key)
     expect(uploads).toEqual([])
-    expect(keyOf(file('a.gguf'))).not.toBe(key)
+    expect(await keyOf(file('a.gguf'))).not.toBe(key)
   })
 
   it('shows what an earlier page left unfinished, and goes on with it when the file is dropped again', async () => {
-    const key = keyOf(file('a.gguf'))
+    const key = await keyOf(file('a.gguf'))
     vi.mocked(api.uploadPiece).mockResolvedValueOnce({ upload: key, name: 'a.gguf', offset: 3, size: 7, done: false, path: null })
     await recall()
     expect(uploads[0]).toMatchObject({ key, state: 'interrupted', sent: 3 })
 
-    upload([file('a.gguf')])
+    await upload([file('a.gguf')])
 
     await vi.waitFor(() => expect(states()).toEqual([['a.gguf', 'done']]))
   })

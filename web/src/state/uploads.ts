@@ -77,10 +77,10 @@ export function sorted(dropped: readonly File[]): { wanted: File[]; refused: Fil
 }
 
 /** Upload files. */
-export function upload(wanted: readonly File[]): void {
+export async function upload(wanted: readonly File[]): Promise<void> {
   follow()
   for (const file of wanted) {
-    const key = keyOf(file)
+    const key = await keyOf(file)
     const at = list.findIndex((each) => each.key === key)
     const before = list[at]
     if (before && (isOpen(before) || before.state === 'done')) continue

@@ -32,6 +32,13 @@ async function field(names: string[] = ['style', 'sdxl']) {
 
 afterEach(() => document.body.replaceChildren())
 
+it('takes a tag with the name of something that every object has for a tag', async () => {
+  const { made } = await field(['constructor', '__proto__', 'sdxl'])
+  const told = made.findAll('.chip').map((chip) => chip.attributes('title'))
+  expect(told.slice(0, 2)).toEqual(['constructor', '__proto__'])
+  expect(told[2]).not.toBe('sdxl')
+})
+
 describe('completion', () => {
   it('has those first that begin so, the most used of them first, and none that is there', () => {
     expect(suggested(TAGS, 'ani', []).map(({ name }) => name)).toEqual(['anime', 'animal', 'dark anime'])

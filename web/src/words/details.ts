@@ -152,6 +152,7 @@ export const details = {
   files: {
     title: 'Where it lies',
     none: 'No file of it is known.',
+    paused: 'Its folder is paused. Resume it under Folders.',
     copyPath: 'Copy the path',
     claimed: 'An earlier library told of this file; its bytes have not been compared yet.',
     denied: 'Other content lies here than an earlier library said',

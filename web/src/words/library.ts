@@ -76,6 +76,7 @@ export const library = {
   gathering: (count: number) => `Choosing, ${number(count)} so far`,
   chooseAll: 'Choose all',
   leaveChoice: 'Leave the choice',
+  changeChosen: 'Change',
 
   wasCalled: (name: string) => `was called ${name}`,
   foundBy: {
