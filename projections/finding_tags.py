@@ -82,7 +82,7 @@ class Links:
 
 
 class Tags:
-    """All tags, and who has them."""
+    """All tags, and who has them. A tag that has no name is on nothing here, until it is named."""
 
     def __init__(self, db: apsw.Connection, last: int) -> None:
         """Read them, of models up to the last."""
@@ -91,10 +91,10 @@ class Tags:
         self._links = Links(last, db.execute("SELECT coalesce(max(tag_id), 0) FROM model_tags").get)
         self._untagged: BitMap | None = None
         self._by_size: list[int] | None = None
+        self._name(db)
         found = db.execute(f"{_TAGS} GROUP BY m.sha256")
         while some := list(islice(found, _AT_ONCE)):
             self._put(some)
-        self._name(db)
 
     def untagged(self, everything: BitMap) -> BitMap:
         """Give those of all models that have no tag."""
@@ -105,13 +105,13 @@ class Tags:
     def shown(self, model: int) -> str:
         """Give the names of a model's tags as JSON, in their order."""
         names = self.names
-        known = [names[tag] for tag in self._links.of(model) if tag in names]
+        known = [names[tag] for tag in self._links.of(model)]
         return msgspec.json.encode([tag.name for tag in sorted(known, key=_key)]).decode()
 
     def commonest(self, everything: BitMap, found: BitMap, most: int) -> list[tuple[str, int]]:
         """Give the names of the tags that most of some models have, with how many do, and no more than so many."""
         tags = self._links.count(found).items() if len(found) <= FEW else self._counted(everything, found, most)
-        named = ((self.names[tag], count) for tag, count in tags if tag in self.names)
+        named = ((self.names[tag], count) for tag, count in tags)
         return [(tag.name, count) for tag, count in sorted(named, key=lambda each: (-each[1], each[0].key))[:most]]
 
     def _counted(self, everything: BitMap, found: BitMap, most: int) -> list[tuple[int, int]]:
@@ -146,19 +146,19 @@ class Tags:
         if not tagged and not tags:
             return
         self._by_size = None
+        if tags:
+            self._name(db)
         asked = (msgspec.json.encode(tagged).decode(),)
         now = dict(rows(db, f"{_TAGS} {_AMONG} GROUP BY m.sha256", asked)) if tagged else {}
         for model in tagged:
             self._change(model, set(_NUMBERS.decode(now.get(model, "[]"))))
         for tag in tags:
-            self._turn(tag, BitMap([model for (model,) in rows(db, _CARRY, (tag,))]))
-        if tags:
-            self._name(db)
-        self._forget_unknown()
+            carry = rows(db, _CARRY, (tag,)) if tag in self.names else []
+            self._turn(tag, BitMap([model for (model,) in carry]))
         self._links.settle(last)
 
-    def _change(self, model: int, now: Set[int]) -> None:
-        before = set(self._links.of(model))
+    def _change(self, model: int, all_now: Set[int]) -> None:
+        before, now = set(self._links.of(model)), all_now & self.names.keys()
         for tag in before - now:
             self.by_tag.get(tag, BitMap()).discard(model)
         for tag in now - before:
@@ -169,12 +169,15 @@ class Tags:
         for model in self.by_tag.get(tag, BitMap()) ^ now:
             others = [each for each in self._links.of(model) if each != tag]
             self._links.change(model, [*others, tag] if model in now else others)
-        self.by_tag[tag] = now
+        if now:
+            self.by_tag[tag] = now
+        else:
+            self.by_tag.pop(tag, None)
 
     def _put(self, found: Iterable[Any]) -> None:
         by_tag: dict[int, list[int]] = {}
         for model, written in found:
-            tags = _NUMBERS.decode(written)
+            tags = [tag for tag in _NUMBERS.decode(written) if tag in self.names]
             self._links.put(model, tags)
             for tag in tags:
                 by_tag.setdefault(tag, []).append(model)
@@ -184,11 +187,6 @@ class Tags:
     def _name(self, db: apsw.Connection) -> None:
         found = rows(db, "SELECT id, name, name_key FROM tags")
         self.names = {tag: Tag(name, key, fold(name)) for tag, name, key in found}
-        self._forget_unknown()
-
-    def _forget_unknown(self) -> None:
-        for tag in self.by_tag.keys() - self.names.keys():
-            del self.by_tag[tag]
 
 
 def _key(tag: Tag) -> str:

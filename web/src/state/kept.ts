@@ -15,6 +15,7 @@ export interface KeptUpload {
   ends: string
 }
 
+const finished: KeptUpload[] = [] // of this page: it takes a file once, however often it is dropped
 const END = 64 * 1024 // bytes of each end: a model's header differs where anything of it does
 
 /** Give all that is kept; what cannot be read counts as nothing. */
@@ -37,7 +38,7 @@ export async function keyOf(file: File): Promise<string> {
   const ends = await endsOf(file)
   const { name, size, lastModified: changed } = file
   const all = kept()
-  const same = all.find((one) => one.name === name && one.size === size && one.changed === changed && one.ends === ends)
+  const same = [...all, ...finished].find((one) => one.name === name && one.size === size && one.changed === changed && one.ends === ends)
   if (same) return same.key
   const made = { key: newKey(), name, size, changed, ends }
   write([...all, made])
@@ -57,8 +58,17 @@ function fnv(bytes: Uint8Array, seed: number): string {
   return (hash >>> 0).toString(16)
 }
 
-/** Keep a key no longer: its upload is done, or was cancelled. */
+/** Keep the key of a finished upload for this page only. */
+export function finish(key: string): void {
+  const one = kept().find((each) => each.key === key)
+  forget(key)
+  if (one) finished.push(one)
+}
+
+/** Keep a key no longer. */
 export function forget(key: string): void {
+  const at = finished.findIndex((one) => one.key === key)
+  if (at >= 0) finished.splice(at, 1)
   write(kept().filter((one) => one.key !== key))
 }
 

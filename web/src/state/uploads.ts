@@ -7,7 +7,7 @@ import { useEventListener } from '@vueuse/core'
 import { computed, effectScope, shallowReactive, shallowRef, watch } from 'vue'
 
 import { api, Away, Refused } from '../api'
-import { forget, kept, keyOf } from './kept'
+import { finish, forget, kept, keyOf } from './kept'
 import { onEvent, state as connection } from './live'
 import { Rate } from './rate'
 import { words } from '../words'
@@ -179,6 +179,7 @@ function leave(key: string): void {
   leaving.delete(key)
   files.delete(key)
   const at = list.findIndex((each) => each.key === key)
+  if (list[at]?.state === 'done') forget(key)
   if (at >= 0) list.splice(at, 1)
 }
 
@@ -217,7 +218,7 @@ async function send(key: string): Promise<void> {
     }
     const path = await sendFile({ key, file, signal: stop.signal, tell })
     change(key, { state: 'done', sent: file.size, problem: null, path })
-    forget(key)
+    finish(key)
     files.delete(key)
     const one = list.find((each) => each.key === key)
     if (one) leaveSoon(one)
