@@ -388,16 +388,16 @@ def _must_be_open(root: Root | None, found: Pending) -> None:
 
 
 def _folder_for(tools: Tools, kind: str) -> tuple[str, Root]:
-    """Give where models of a type go: the first of its folders that is here. Raises `Failed`."""
+    """Give where models of a type go: the first of its folders that is not paused. Raises `Failed`."""
     known = {root.path: root for root in every(tools.library.db) if root.kind == "model" and root.type == kind}
     there = [known[folder] for folder in tools.order(kind) if folder in known]
-    for root in there:
-        if not root.offline:
-            return root.path, root
     if not there:
         raise Failed(f"there is no folder for models of type {kind}; add one, for example with `--models {kind}=DIR`")
-    why = "is paused; resume it" if there[0].paused else "is away; connect its disk"
-    raise Failed(f"the folder for {kind}, {hashing.named(there[0].path)}, {why} and try again")
+    root = next((root for root in there if not root.paused), there[0])
+    if root.paused or root.offline:
+        why = "is paused; resume it" if root.paused else "is away; connect its disk"
+        raise Failed(f"the folder for {kind}, {hashing.named(root.path)}, {why} and try again")
+    return root.path, root
 
 
 def _claim(tools: Tools, job: Job, path: str) -> None:
