@@ -16,6 +16,7 @@ from .busy import Busy
 from .disks import Disks, NoAnswer
 from .hashing import Hashed, ReadingStopped
 from .library import Library
+from .names import is_model_name
 from .presence import Presence
 from .roots import Root
 from .sightings import Outcome, Sighting, recognise, see
@@ -205,9 +206,12 @@ def _is_known_content(db: apsw.Connection, text: str, at_rest: AtRest) -> bool:
 
 
 def moved_along(paths: Collection[str], came_from: str, path: str, *, is_folder: bool) -> dict[str, str]:
-    """Give where those of some paths lie now that were moved by the move of a file, or of a folder."""
+    """Give where those of some paths lie now that were moved by the move of a file, or of a folder.
+
+    Not of a file that has no model's name any more: nothing is known of what lies there.
+    """
     if not is_folder:
-        return {came_from: path} if came_from in paths else {}
+        return {came_from: path} if came_from in paths and is_model_name(os.path.basename(path)) else {}
     inside = came_from + os.sep
     return {old: path + old[len(came_from) :] for old in paths if old.startswith(inside)}
 

@@ -140,3 +140,17 @@ def test_an_unfinished_file_must_be_named() -> None:
     assert not truth.compare({A_PATH: broken}, NOTHING, {A_PATH: "is empty"})
     assert truth.compare({A_PATH: broken}, NOTHING, {})
     assert truth.compare({A_PATH: broken}, replace(NOTHING, places=[replace(LIES, model=OTHER)]), {A_PATH: "is empty"})
+
+
+def test_a_file_whose_disk_may_be_unplugged_is_left_in_doubt(tmp_path: Path) -> None:
+    """Behind a link to a folder that is not there, and where a link leads off the file's disk, nothing is gone."""
+    (tmp_path / "to").symlink_to(tmp_path / "unplugged")
+    (tmp_path / "link.pt").symlink_to(tmp_path / "unplugged" / "file.pt")
+    here = tmp_path.stat().st_dev
+    behind, link = (replace(LIES, path=str(tmp_path / name), device=here) for name in ("to/file.pt", "link.pt"))
+
+    def divergent(*places: Place) -> list[str]:
+        return [path for path, _ in truth.compare({}, replace(NOTHING, places=list(places)), {}).divergences]
+
+    assert divergent(behind, replace(link, device=here + 1)) == []
+    assert divergent(link, replace(LIES, path=str(tmp_path / "gone.pt"))) == [link.path, str(tmp_path / "gone.pt")]

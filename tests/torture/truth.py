@@ -173,6 +173,7 @@ class Place:
     model: str
     lost: bool
     root: int
+    device: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ class Candidate:
     sha256: str
     in_place: bool
     written: bool
+    device: int = 0
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ def tables(data: Path) -> Tables:
         db.execute("BEGIN")
         return Tables(
             {row[0]: (to_path(row[1]), bool(row[2])) for row in db.execute(_ROOTS)},
-            [Place(to_path(row[0]), row[1], bool(row[2]), row[3]) for row in db.execute(_PLACES)],
+            [Place(to_path(row[0]), row[1], bool(row[2]), *row[3:]) for row in db.execute(_PLACES)],
             [_candidate(row) for row in db.execute(_PENDING.format("pending_import"))],
             [_candidate(row) for row in db.execute(_PENDING.format("pending_away"))],
             dict(db.execute("SELECT sha256, meta_json FROM models")),
@@ -235,16 +237,25 @@ def tables(data: Path) -> Tables:
 
 
 _ROOTS = "SELECT id, path, offline FROM roots WHERE NOT removed"
-_PLACES = "SELECT path, model_hash, lost, root FROM locations"
-_PENDING = "SELECT id, path, state, size_bytes, mtime_ns, ino, sha256, in_place, written FROM {}"
+_PLACES = "SELECT path, model_hash, lost, root, dev FROM locations"
+_PENDING = "SELECT id, path, state, size_bytes, mtime_ns, ino, sha256, in_place, written, dev FROM {}"
 _TAGS = "SELECT m.{1}, t.name FROM {0} m JOIN tags t ON t.id = m.tag_id"
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
-    number, path, state, size, mtime_ns, ino, sha256, in_place, written = row
+    number, path, state, size, mtime_ns, ino, sha256, in_place, written, device = row
     unsigned = ino if ino >= 0 else ino + (1 << 64)
     return Candidate(
-        number, to_path(path), state, size, mtime_ns, unsigned, sha256, in_place=bool(in_place), written=bool(written)
+        number,
+        to_path(path),
+        state,
+        size,
+        mtime_ns,
+        unsigned,
+        sha256,
+        in_place=bool(in_place),
+        written=bool(written),
+        device=device,
     )
 
 
@@ -335,11 +346,32 @@ def _wrong_with(
 
 def _without_file(here: Mapping[str, OnDisk], told: Tables, off: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Give what is told of files that are not there."""
-    there = [(place.path, f"a location of {place.model[:8]}") for place in told.places if not place.lost]
-    there += [(one.path, f"the pending model {one.id}") for one in told.pending if one.state == "waiting"]
-    for path, what in there:
-        if path not in here and not any(_is_in(path, root) for root in off):
+    there = [(at.path, at.device, f"a location of {at.model[:8]}") for at in told.places if not at.lost]
+    there += [(at.path, at.device, f"the pending model {at.id}") for at in told.pending if at.state == "waiting"]
+    for path, device, what in there:
+        if path not in here and not any(_is_in(path, root) for root in off) and not _may_be_unplugged(path, device):
             yield path, f"is {what}, and no file is there"
+
+
+def _may_be_unplugged(path: str, device: int) -> bool:
+    """Tell whether a file lies behind a link to a folder that is not there, or a link leads to where its disk was.
+
+    That is how an unplugged disk looks too: the daemon must not believe that such a file is gone.
+    """
+    folder = os.path.dirname(path)
+    while folder != os.path.dirname(folder):
+        if os.path.islink(folder) and not os.path.exists(folder):
+            return True
+        folder = os.path.dirname(folder)
+    return os.path.islink(path) and not os.path.exists(path) and _device_towards(path) != device
+
+
+def _device_towards(link: str) -> int:
+    """Give the device of the nearest folder that exists on the way to what a link leads to."""
+    folder = os.path.dirname(os.path.realpath(link))
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return os.stat(folder).st_dev
 
 
 def waiting_of(status: Mapping[str, object]) -> dict[str, str]:

@@ -18,8 +18,11 @@ markdown.renderer.rules['image'] = (tokens, index, _options, _env, self) => {
   return `<a href="${escapeHtml(source)}">${escapeHtml(words)}</a>`
 }
 
-/** Render a text to nodes. */
+const MOST = 30_000 // characters: of what is longer, a hostile text could take seconds
+
+/** Render a text to nodes; one of more than 30,000 characters is shown as it is written. */
 export function rendered(text: string): DocumentFragment {
+  if (text.length > MOST) return plain(text)
   const nodes = DOMPurify.sanitize(markdown.render(text), {
     ALLOWED_TAGS: TAGS,
     ALLOWED_ATTR: ['href', 'title', 'start'],
@@ -28,6 +31,17 @@ export function rendered(text: string): DocumentFragment {
   for (const link of nodes.querySelectorAll('a')) open(link)
   // The pane has headings of its own: those of a text stand below them, for who reads by headings too.
   for (const heading of nodes.querySelectorAll('h1, h2, h3')) replace(heading)
+  return nodes
+}
+
+function plain(text: string): DocumentFragment {
+  const nodes = document.createDocumentFragment()
+  for (const part of text.split(/\n\s*\n/)) {
+    const paragraph = document.createElement('p')
+    paragraph.textContent = part
+    paragraph.style.whiteSpace = 'pre-wrap'
+    nodes.append(paragraph)
+  }
   return nodes
 }
 

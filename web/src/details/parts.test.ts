@@ -35,6 +35,12 @@ describe('markdown', () => {
     for (const link of place.querySelectorAll('a')) expect(link.getAttribute('href')).toMatch(/^https?:/)
   })
 
+  it('shows a text of more than 30,000 characters as it is written', () => {
+    const made = html(`**a**\n\n${'['.repeat(30_000)}`)
+
+    expect(made).toMatch(/^<p[^>]*>\*\*a\*\*<\/p><p[^>]*>\[+<\/p>$/)
+  })
+
   it.each([
     ['https://example.org', 'https://example.org'], [' http://a.b/c ', 'http://a.b/c'], ['javascript:alert(1)', null],
     ['file:///x', null], ['ask Mia', null], ['//example.org', null], ['https://', null],
