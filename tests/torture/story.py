@@ -33,6 +33,7 @@ UNRELIABLE = Path(__file__).with_name("unreliable.py")
 RIGHT_S = 90.0  # until the library must be right: a file that seemed stalled is looked at again within a minute
 STILL_S = 3.0  # without a new event, after which hints that were lost will not come any more
 START_S = 60.0
+WRITING = frozenset({"append", "truncate", "overwrite", "write_slowly", "rewrite_keeping_time"})
 
 Tell = Callable[[str], None]
 
@@ -348,6 +349,11 @@ class Story:
         told = [line[:600] for line in events if json.dumps(name)[1:-1] in line]
         return "\n".join((f"--- {path!r}", *lines[-12:], "in the log:", *told[-8:]))
 
+    def _was_written_to(self, path: str) -> bool:
+        """Tell whether a storm wrote to the file at a path: it may have had it open when it was moved away."""
+        journals = sorted(self.folder.glob("storm*.journal"))
+        return any(repr(path) in line and line.split(" ")[2] in WRITING for line in storming.journal_lines(journals))
+
     # The end of it
 
     def settle_up(self) -> None:
@@ -363,7 +369,7 @@ class Story:
         self.counts.divergences += [where + line for line in book.apart()]
         self.counts.duplicates += [where + line for line in story.duplicates]
         if not self.plot.root_moves and not self.plot.made_anew:
-            self.counts.lost += [where + line for line in _gone_from_trash(events)]
+            self.counts.lost += [where + line for line in _gone_from_trash(events, self._was_written_to)]
         self._check(where)
 
     def _check(self, where: str) -> None:
@@ -417,13 +423,14 @@ def _shown(answer: Answer) -> int | None:
     return code_of(answer.body) if answer.status == 200 else None
 
 
-def _gone_from_trash(events: Sequence[ledger.Json]) -> list[str]:
-    """Give the trashed files that are not in the trash."""
+def _gone_from_trash(events: Sequence[ledger.Json], was_written_to: Callable[[str], bool]) -> list[str]:
+    """Give the trashed files that are not in the trash, or not whole; a program that has one open goes on writing."""
     entries = {event["data"]["trash"]: event["data"] for event in events if event["type"] == "file-trashed"}
     gone: list[str] = []
     for entry, data in entries.items():
         kept = [path for path in Path(truth.to_path(entry)).glob("*") if path.name != "record.json"]
         # Of a link it is the link that goes to the trash, and the size is that of the file it led to.
-        if not any(path.is_symlink() or path.stat().st_size == data["size"] for path in kept):
-            gone.append(f"{data['path']!r} went to the trash as {entry!r} and is not there")
+        sizes = [data["size"] if path.is_symlink() else path.stat().st_size for path in kept]
+        if not sizes or (data["size"] not in sizes and not was_written_to(truth.to_path(data["path"]))):
+            gone.append(f"{data['path']!r} of {data['size']} bytes went to the trash as {entry!r}, where is {sizes}")
     return gone
