@@ -143,7 +143,7 @@ def test_an_unfinished_file_must_be_named() -> None:
 
 
 def test_a_file_whose_disk_may_be_unplugged_is_left_in_doubt(tmp_path: Path) -> None:
-    """Behind a link to a folder that is not there, and where a link leads off the file's disk, nothing is gone."""
+    """Behind a link to a folder that is not there, and where another disk is now, nothing is said to be gone."""
     (tmp_path / "to").symlink_to(tmp_path / "unplugged")
     (tmp_path / "link.pt").symlink_to(tmp_path / "unplugged" / "file.pt")
     here = tmp_path.stat().st_dev
@@ -152,5 +152,7 @@ def test_a_file_whose_disk_may_be_unplugged_is_left_in_doubt(tmp_path: Path) -> 
     def divergent(*places: Place) -> list[str]:
         return [path for path, _ in truth.compare({}, replace(NOTHING, places=list(places)), {}).divergences]
 
-    assert divergent(behind, replace(link, device=here + 1)) == []
-    assert divergent(link, replace(LIES, path=str(tmp_path / "gone.pt"))) == [link.path, str(tmp_path / "gone.pt")]
+    gone = replace(LIES, path=str(tmp_path / "gone" / "file.pt"), device=here)
+
+    assert divergent(behind, replace(link, device=here + 1), replace(gone, device=here + 1)) == []
+    assert divergent(link, gone) == [link.path, gone.path]

@@ -173,7 +173,7 @@ class Place:
     model: str
     lost: bool
     root: int
-    device: int = 0
+    device: int = 0  # 0: on which was not told
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class Candidate:
     sha256: str
     in_place: bool
     written: bool
-    device: int = 0
+    device: int = 0  # 0: on which was not told
 
 
 @dataclass(frozen=True)
@@ -354,7 +354,7 @@ def _without_file(here: Mapping[str, OnDisk], told: Tables, off: Sequence[str]) 
 
 
 def _may_be_unplugged(path: str, device: int) -> bool:
-    """Tell whether a file lies behind a link to a folder that is not there, or a link leads to where its disk was.
+    """Tell whether a file lay behind a link to a folder that is not there, or on another disk than where it was now is.
 
     That is how an unplugged disk looks too: the daemon must not believe that such a file is gone.
     """
@@ -363,12 +363,11 @@ def _may_be_unplugged(path: str, device: int) -> bool:
         if os.path.islink(folder) and not os.path.exists(folder):
             return True
         folder = os.path.dirname(folder)
-    return os.path.islink(path) and not os.path.exists(path) and _device_towards(path) != device
+    return device != 0 and _device_towards(os.path.dirname(os.path.realpath(path))) != device
 
 
-def _device_towards(link: str) -> int:
-    """Give the device of the nearest folder that exists on the way to what a link leads to."""
-    folder = os.path.dirname(os.path.realpath(link))
+def _device_towards(folder: str) -> int:
+    """Give the device of the nearest folder that exists on the way to one."""
     while not os.path.exists(folder):
         folder = os.path.dirname(folder)
     return os.stat(folder).st_dev
