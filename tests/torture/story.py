@@ -75,9 +75,10 @@ def plot_of(seed: int) -> Plot:
     late, kills = rng.choice((0.0, 0.0, 0.3)), rng.random() < 0.6
     root_moves, made_anew = rng.random() < 0.3, rng.random() < 0.2
     is_watched = drop == 0 and not (kills or root_moves or made_anew)
-    return Plot(
+    faults = Faults(seed, drop, rng.choice((0.0, 0.3)), late, 1.5)
+    plot = Plot(
         seed=seed,
-        faults=Faults(seed, drop, rng.choice((0.0, 0.3)), late, 1.5),
+        faults=faults,
         storms=rng.choice((1, 2, 3)),
         storm_s=12.0 if kills else 8.0,  # a start takes a second or two
         kills=kills,
@@ -90,6 +91,8 @@ def plot_of(seed: int) -> Plot:
         other_disk=rng.random() < 0.4,
         deep=rng.random() < 0.15,
     )
+    # A file that is written to keeping its time, and then moved, looks as before: only hints in their order tell.
+    return dataclasses.replace(plot, faults=dataclasses.replace(faults, in_order=plot.keeps_time))
 
 
 @dataclass

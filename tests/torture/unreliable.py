@@ -23,13 +23,17 @@ from hikaze.daemon.watch import Hint, Watcher
 
 @dataclasses.dataclass(frozen=True)
 class Faults:
-    """What befalls hints: chances from 0 to 1, and the longest delay in seconds."""
+    """What befalls hints: chances from 0 to 1, and the longest delay in seconds.
+
+    `in_order` says that a late hint holds up those behind it, as the system's own queue does.
+    """
 
     seed: int = 0
     drop: float = 0.0
     double: float = 0.0
     delay: float = 0.0
     longest_s: float = 0.0
+    in_order: bool = False
 
 
 class Unreliable(Watcher):
@@ -42,6 +46,7 @@ class Unreliable(Watcher):
         self._dice = random.Random(faults.seed)  # noqa: S311 - dice, so that a story can be repeated
         self._late: list[tuple[float, int, Hint]] = []
         self._number = itertools.count()
+        self._last_due = 0.0
         self._changed = threading.Condition()
         self._closed = False
         self._line = threading.Thread(target=self._serve, name="unreliable-hints", daemon=True)
@@ -63,7 +68,10 @@ class Unreliable(Watcher):
                 return
             for _ in range(2 if self._dice.random() < faults.double else 1):
                 late = self._dice.random() * faults.longest_s if self._dice.random() < faults.delay else 0.0
-                heapq.heappush(self._late, (time.monotonic() + late, next(self._number), hint))
+                due = time.monotonic() + late
+                if faults.in_order:
+                    due = self._last_due = max(due, self._last_due)
+                heapq.heappush(self._late, (due, next(self._number), hint))
             self._changed.notify()
 
     def _serve(self) -> None:
