@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import apsw
 
@@ -22,6 +22,7 @@ from .roots import Root
 from .sightings import Outcome, Sighting, recognise, see
 
 COMPARE_EVERY_S = 0.5  # between two searches for pending models that may hold a new model's content
+ASTRAY_KEPT = 10_000  # files to be compared that are no more where they were, and may be heard of
 HASHES_KEPT = 50_000  # hashes of files that were no model's when they were compared, about 15 MiB
 
 AtRest = tuple[int, int, int]
@@ -69,6 +70,7 @@ class Comparing:
         self._stopping = stopping
         self._to_confirm: dict[str, AtRest] = {}
         self._unanswered: dict[str, AtRest] = {}  # to be compared when their file system answers again
+        self._astray: dict[str, AtRest] = {}  # not found when they were to be compared: a hint may tell where they went
         self._sizes: set[int] = set()
         self._hashing = ""
         self._is_doubted = False  # what is being hashed: it was written to meanwhile
@@ -95,8 +97,22 @@ class Comparing:
 
     def follow_move(self, came_from: str, path: str, *, is_folder: bool) -> None:
         """Have what was moved, itself or with its folder, compared where it lies now."""
-        now = moved_along(self._to_confirm, came_from, path, is_folder=is_folder)
-        self.ask({new: self._to_confirm[old] for old, new in now.items()})
+        doubted = {**self._astray, **self._to_confirm}
+        now = moved_along(doubted, came_from, path, is_folder=is_folder)
+        self.ask({new: doubted[old] for old, new in now.items()})
+        for old in now:
+            self._astray.pop(old, None)
+
+    def gone(self, path: str, *, is_folder: bool) -> None:
+        """What was not found any more, itself or in a folder, went out of sight."""
+        forget(self._astray, path, is_folder=is_folder)
+
+    def _lose_sight(self, path: str) -> None:
+        """What was to be compared is no more there: it may have been moved, of which a hint is still on its way."""
+        if len(self._astray) >= ASTRAY_KEPT:
+            self._astray.pop(next(iter(self._astray)))
+        self._astray[path] = self._to_confirm.pop(path)
+        self._at.look_again([path])
 
     def compare_with(self, sha256: str) -> None:
         """See whether pending models of the size of a new model hold its content: they are told apart by hash."""
@@ -170,8 +186,7 @@ class Comparing:
             if self._disks.is_shut(path):
                 self._compare_later(path)
                 return
-            self._to_confirm.pop(path, None)
-            self._at.look_again([path])
+            self._lose_sight(path)
             return
         async with self._at.writing_at(path):
             try:
@@ -181,9 +196,12 @@ class Comparing:
                 return
             if self._is_doubted:
                 return  # it is hashed once more
+            if sighting is None:
+                self._lose_sight(path)
+                return
             self.remember(path, hashed)
             at_rest = self._to_confirm.pop(path)  # a look from now on may ask for it anew
-            if sighting is None or as_at_rest(sighting) != at_rest:
+            if as_at_rest(sighting) != at_rest:
                 self._at.look_again([path])
                 return
             for placed in await self._at.with_others([sighting]):
@@ -214,6 +232,13 @@ def moved_along(paths: Collection[str], came_from: str, path: str, *, is_folder:
         return {came_from: path} if came_from in paths and is_model_name(os.path.basename(path)) else {}
     inside = came_from + os.sep
     return {old: path + old[len(came_from) :] for old in paths if old.startswith(inside)}
+
+
+def forget(paths: dict[str, Any], path: str, *, is_folder: bool) -> None:
+    """Forget one of some paths, or those in a folder."""
+    inside = path + os.sep
+    for old in [old for old in paths if old.startswith(inside)] if is_folder else [path]:
+        paths.pop(old, None)
 
 
 def as_at_rest(sighting: Sighting) -> AtRest:

@@ -351,16 +351,16 @@ def really_gone(roots: Sequence[Root], paths: Iterable[str], busy: set[str]) -> 
         if root is None or root.id not in present or path in busy:
             continue
         try:
-            os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            folder, is_link = os.path.dirname(path), os.path.islink(path)
-            if _lies_in_the_dark(folder, root.path, dark):
+            if stat_file(path) is not None:  # a folder of the file's name is no file
                 continue
-            ground = _ground(os.path.dirname(os.path.realpath(path)) if is_link else folder, grounds)
-            if ground is not None:
-                gone.setdefault(root.id, []).append(Absent(path, root.id, *ground, is_link))
         except OSError:
             continue
+        folder, is_link = os.path.dirname(path), os.path.islink(path)
+        if _lies_in_the_dark(folder, root.path, dark):
+            continue
+        ground = _ground(os.path.dirname(os.path.realpath(path)) if is_link else folder, grounds)
+        if ground is not None:
+            gone.setdefault(root.id, []).append(Absent(path, root.id, *ground, is_link))
     return [absent for number, found in gone.items() if rooting.is_here(present[number]) for absent in found]
 
 

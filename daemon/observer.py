@@ -28,7 +28,7 @@ from .backlog import Backlog
 from .busy import Busy
 from .chunks import chunks
 from .claiming import Claims
-from .comparing import AtRest, Comparing, as_at_rest, moved_along
+from .comparing import AtRest, Comparing, as_at_rest, forget, moved_along
 from .content.study import RULES
 from .disks import NEAR, Disks, NoAnswer
 from .library import Library
@@ -440,6 +440,7 @@ class Observer:
             case "created":
                 self._arrived(lane, hint.path)
             case "gone":
+                self._forget_doubt(hint.path)
                 self._lose([hint.path])
                 if not is_model_name(os.path.basename(hint.path)) or hint.path in self._links.get(root.id, {}):
                     self._lose_below(hint.path)  # it may have been a link to a folder, which goes as a file does
@@ -454,6 +455,7 @@ class Observer:
                 lane.check.set()
                 self._look_soon(root, None)
             case "folder-gone":
+                self._forget_doubt(hint.path, is_folder=True)
                 self._lose_below(hint.path)
             case "lost":
                 self._picturing.came(root)
@@ -621,9 +623,13 @@ class Observer:
             self._written[new] = self._written.pop(old)
         self._comparing.follow_move(came_from, path, is_folder=is_folder)
 
+    def _forget_doubt(self, path: str, *, is_folder: bool = False) -> None:
+        """What was written to was deleted or is out of sight, itself or with its folder: nothing is to be compared."""
+        forget(self._written, path, is_folder=is_folder)
+        self._comparing.gone(path, is_folder=is_folder)
+
     def _is_at_rest(self, lane: _Lane, looked: Looked) -> bool:
-        if looked.seen is None:
-            self._written.pop(looked.path, None)
+        if looked.seen is None:  # what was written to there is not forgotten: a hint may tell soon where it went
             lane.settling.forget(looked.path)
             if looked.gone:
                 self._lose([looked.path])

@@ -1,7 +1,7 @@
 """Tests of following what is to be compared, where it is moved meanwhile."""
 
 import pytest
-from hikaze.daemon.comparing import moved_along
+from hikaze.daemon.comparing import forget, moved_along
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,20 @@ def test_what_was_moved_is_compared_where_it_lies(
 ) -> None:
     """What was moved, itself or with its folder, is to be compared there, as long as it has the name of a model."""
     assert moved_along(["/m/a.pt", "/m/in/c.pt", "/m/inside.pt"], came_from, path, is_folder=is_folder) == now
+
+
+@pytest.mark.parametrize(
+    ("path", "is_folder", "left"),
+    [
+        ("/m/a.pt", False, ["/m/in/c.pt", "/m/inside.pt"]),
+        ("/m/in", True, ["/m/a.pt", "/m/inside.pt"]),
+        ("/m/in", False, ["/m/a.pt", "/m/in/c.pt", "/m/inside.pt"]),
+    ],
+)
+def test_what_went_out_of_sight_is_not_compared(path: str, is_folder: bool, left: list[str]) -> None:
+    """What was deleted or moved away, itself or with its folder, is to be compared no more."""
+    paths = dict.fromkeys(["/m/a.pt", "/m/in/c.pt", "/m/inside.pt"])
+
+    forget(paths, path, is_folder=is_folder)
+
+    assert list(paths) == left

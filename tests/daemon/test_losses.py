@@ -1,6 +1,7 @@
 """Missing files are looked at, weighed, and only then believed to be gone."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,16 @@ def test_the_ground_of_an_absence(top: Path, memory: Memory) -> None:
         Absent(str(top / "no/c"), 1, str(top), device(top)),
         Absent(str(top / "link.safetensors"), 1, str(top.parent), device(top), is_link=True),
     ]
+
+
+def test_what_is_no_file_is_none(top: Path, memory: Memory) -> None:
+    """Where a folder, a pipe or a link to itself took a file's name, the file is gone."""
+    (top / "folder.safetensors").mkdir()
+    os.mkfifo(top / "pipe.safetensors")
+    (top / "round.safetensors").symlink_to(top / "round.safetensors")
+    paths = [str(top / f"{name}.safetensors") for name in ("folder", "pipe", "round")]
+
+    assert [absent.path for absent in looking.really_gone(every(memory.db), paths, set())] == paths
 
 
 def test_what_is_not_looked_at(top: Path, memory: Memory) -> None:
