@@ -248,6 +248,8 @@ _ALL: tuple[Route, ...] = (
             Param("state", "only those in this state: waiting, missing or offline; may be repeated", repeats=True),
             Param("import", f"only those whose last import is so: {_IMPORTS}; may be repeated", repeats=True),
             Param("q", "only those in whose name, or file's name, all of these words stand"),
+            Param("type", "only those of this type"),
+            Param("in_place", "1: only those that lie in a model folder; 0: only those that do not"),
             _LIMIT,
             _CURSOR,
         ),

@@ -183,6 +183,8 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         told = await check("GET", f"{listed}?import=conflict&state=waiting&q=B&limit=1", listed, 200)
         assert (told["total"], told["items"][0]["import"]["model"]) == (1, sha)
         assert (await check("GET", f"{listed}?import=failed&import=running", listed, 200))["total"] == 0
+        assert (await check("GET", f"{listed}?type=lora&in_place=0", listed, 200))["total"] == 1
+        assert (await check("GET", f"{listed}?type=loras&in_place=1", listed, 200))["total"] == 0
         (group,) = (await check("GET", "/api/duplicates", "/api/duplicates", 200))["items"]
         assert (group["kind"], group["files"]) == ("equal", 2)
         await check("GET", "/api/duplicates?kind=other", "/api/duplicates", 422)
@@ -262,6 +264,7 @@ BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("PATCH", "/api/models/" + "0" * 64, {"nom": "x"}, 422),
     ("GET", "/api/migration/pending_models?state=gone", None, 422),
     ("GET", "/api/migration/pending_models?import=planned", None, 422),
+    ("GET", "/api/migration/pending_models?in_place=yes", None, 422),
     ("GET", "/api/migration/pending_models?q=" + "a" * 2_001, None, 422),
     ("DELETE", "/api/migration/import_a_model?id=x", None, 422),
     ("GET", "/api/migration/pending_model", None, 422),
