@@ -1,0 +1,173 @@
+/**
+ * The one widget of our nodes, `hikaze_payload`: its value is the node's text, its element the node's face. ComfyUI puts
+ * the same element over the canvas, or into the node where nodes are drawn by Vue.
+ */
+
+import type { Host, HostEvent, HostNode, HostWidget } from './host'
+import type { Kind } from './payload'
+import { sharedText } from './text'
+import type { SharedText } from './text'
+
+/** The widget's type, by which the nodes' schema asks for it. */
+export const WIDGET = 'HK_PAYLOAD'
+
+/** What a face is given to live on; `write` is a change that can be undone, `fit` says how high it has to be. */
+export interface Stage {
+  kind: Kind
+  host: Host
+  text: SharedText
+  write: (text: string) => void
+  fit: (height: number) => void
+}
+
+/** Put a face into an element. Gives what takes it out again. */
+export type Mount = (element: HTMLElement, stage: Stage) => () => void
+
+/** The least height before the face says its own, and the size of a node that is new. */
+const LEAST = 96
+const NEW: Record<Kind, { minWidth: number; minHeight: number }> = {
+  checkpoint: { minWidth: 300, minHeight: 340 },
+  loras: { minWidth: 420, minHeight: 190 },
+}
+// Without `contain`, the grid of a node drawn by Vue grows to what is in the face, and the face spills out of the node.
+const ROOT_STYLE =
+  'contain:inline-size;width:100%;min-width:0;height:100%;box-sizing:border-box;overflow:auto;position:relative;'
+
+export interface MadeWidget {
+  stage: Stage
+  widget: HostWidget
+  minWidth: number
+  minHeight: number
+}
+
+/** Make the widget of a node. The face comes later: it is loaded when the first node needs one. */
+export function payloadWidget(
+  host: Host, node: HostNode, name: string, kind: Kind, first: string, load: () => Promise<Mount>,
+): MadeWidget {
+  const element = document.createElement('div')
+  element.className = 'hk-node'
+  element.style.cssText = ROOT_STYLE
+  element.title = '' // else the schema's word about the text comes up, wherever the pointer rests
+  const text = sharedText(first)
+  const height = heightOf(node, element)
+  const widget = node.addDOMWidget(name, WIDGET, element, {
+    getValue: text.get,
+    setValue: text.set,
+    getMinHeight: height.get,
+    hideOnZoom: false,
+    hideInPanel: true,
+    socketless: true,
+  })
+  keepWidth(widget)
+  keepEvents(host, element)
+  const stage: Stage = {
+    kind, host, text, fit: height.set,
+    write(now) {
+      widget.value = now
+      host.changed()
+    },
+  }
+  live(node, load, (mount) => mount(element, stage))
+  return { stage, widget, ...NEW[kind] }
+}
+
+/** The face's least height. A node is made larger for it, and smaller again where nobody had made it larger still. */
+function heightOf(node: HostNode, element: HTMLElement) {
+  let least = LEAST
+  element.style.minHeight = `${least}px`
+  return {
+    get: () => least,
+    set(height: number) {
+      const grown = height - least
+      if (!grown) return
+      const wasTight = node.size[1] <= node.computeSize()[1] + 1
+      least = height
+      element.style.minHeight = `${least}px`
+      const needed = node.computeSize()[1]
+      if (node.size[1] < needed || (wasTight && grown < 0)) node.setSize([node.size[0], needed])
+    },
+  }
+}
+
+/**
+ * With its properties panel open, ComfyUI writes the panel's width to every widget of a node, and the canvas then draws a
+ * DOM widget that wide for good (ComfyUI_frontend #13068, #17246).
+ */
+function keepWidth(widget: HostWidget): void {
+  Object.defineProperty(widget, 'width', { get: () => undefined, set: () => {}, configurable: true })
+}
+
+/** Mount the face when its node is in a graph, and take it out when the node leaves. */
+function live(node: HostNode, load: () => Promise<Mount>, mount: (mount: Mount) => () => void): void {
+  let unmount: (() => void) | null = null
+  let here = true // a node that is being made is about to come into a graph, on some front ends without a word
+  const enter = (): void => {
+    here = true
+    void load().then((loaded) => {
+      if (here) unmount ??= mount(loaded)
+    })
+  }
+  const { onAdded, onRemoved } = node
+  node.onAdded = function (this: HostNode, graph) {
+    onAdded?.call(this, graph)
+    enter()
+  }
+  node.onRemoved = function (this: HostNode) {
+    onRemoved?.call(this)
+    here = false
+    unmount?.()
+    unmount = null
+  }
+  enter()
+}
+
+/** Keep what is done to the face from the canvas below it; and hand on what is meant for the canvas. */
+function keepEvents(host: Host, element: HTMLElement): void {
+  const pass = (event: HostEvent): void => {
+    event.preventDefault()
+    host.pass(event)
+  }
+  element.addEventListener('pointerdown', (event) => {
+    event.stopPropagation()
+    if (event.button === 1) pass(event) // the middle button moves the canvas
+  })
+  element.addEventListener('pointermove', (event) => {
+    if (event.buttons === 4) pass(event)
+  })
+  element.addEventListener('pointerup', (event) => {
+    if (event.button === 1) pass(event)
+  })
+  element.addEventListener('wheel', (event) => {
+    event.stopPropagation()
+    if (event.ctrlKey || !scrolls(event, element)) pass(event)
+  }, { passive: false })
+  element.addEventListener('keydown', (event) => {
+    if (!isForComfy(event)) event.stopPropagation()
+  })
+  for (const kind of ['copy', 'cut', 'paste'] as const) {
+    element.addEventListener(kind, (event) => {
+      if (isField(event.target)) event.stopPropagation()
+    })
+  }
+}
+
+/** Shortcuts of ComfyUI work as everywhere: queue, save, undo. In a field the keys are the field's, but for queueing. */
+function isForComfy(event: KeyboardEvent): boolean {
+  if (!(event.ctrlKey || event.metaKey || event.altKey)) return false
+  return !isField(event.target) || event.key === 'Enter'
+}
+
+function isField(target: EventTarget | null): boolean {
+  return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement
+}
+
+/** Whether something of ours has to scroll that way. */
+function scrolls(event: WheelEvent, root: HTMLElement): boolean {
+  let at = event.target instanceof Element ? event.target : null
+  for (; at && root.contains(at); at = at.parentElement) {
+    const room = at.scrollHeight - at.clientHeight
+    if (room <= 1 || !/auto|scroll/.test(getComputedStyle(at).overflowY)) continue
+    if (event.deltaY < 0 ? at.scrollTop > 0 : at.scrollTop < room - 1) return true
+  }
+  return false
+}
