@@ -6,6 +6,8 @@ import vue from '@vitejs/plugin-vue'
 import type { ProxyOptions } from 'vite'
 import { defineConfig } from 'vitest/config'
 
+import { way } from './dev/way.ts'
+
 const DAEMON = new URL(process.env['HIKAZE_URL'] ?? 'http://127.0.0.1:8790').origin
 
 /** Lets our own page through to the daemon, as if it came from there; another site's request stays what it is. */
@@ -23,7 +25,7 @@ export default defineConfig({
   root: import.meta.dirname,
   base: './',
   // The Options API is used by none of ours and none of the packages.
-  plugins: [vue({ features: { optionsAPI: false } })],
+  plugins: [vue({ features: { optionsAPI: false } }), way()],
   build: {
     outDir: process.env['HIKAZE_DIST'] ?? resolve(import.meta.dirname, 'dist'),
     emptyOutDir: true,

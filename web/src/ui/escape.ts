@@ -2,8 +2,8 @@
 
 import { useEventListener } from '@vueuse/core'
 
-// What has an Escape of its own: a field, a dialog, a menu.
-const OWN = 'input, textarea, select, [contenteditable="true"], [role="dialog"], [role="menu"]'
+// What has an Escape of its own: a field (but one that has nothing more to do with it), a dialog, a menu.
+const OWN = 'input:not([data-escapes]), textarea, select, [contenteditable="true"], [role="dialog"], [role="menu"]'
 
 /** Have Escape close something, for as long as the component is there. */
 export function useEscape(close: () => void): void {
