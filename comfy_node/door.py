@@ -8,7 +8,7 @@ Fetch metadata: https://www.w3.org/TR/fetch-metadata/
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -85,11 +85,11 @@ def rules_of(listen: str | None, machine: str, env: Mapping[str, str]) -> Rules:
     )
 
 
-def read_head(method: str, path: str, peer: str | None, headers: "Headers") -> Head:
-    """Take a request's head apart; `headers` gives all values of a header."""
+def read_head(method: str, path: str, peer: str | None, header: Callable[[str], Sequence[str]]) -> Head:
+    """Take a request's head apart; `header` gives all values of a header."""
 
     def every(name: str) -> tuple[str, ...]:
-        return tuple(headers.getall(name, ()))
+        return tuple(header(name))
 
     return Head(
         method=method,
@@ -252,11 +252,3 @@ def _split(scheme: str, netloc: str) -> tuple[str, int]:
 
 def _refused(detail: str) -> Refusal:
     return Refusal(403, "refused", detail)
-
-
-class Headers:
-    """What is needed of a request's headers: aiohttp's `CIMultiDictProxy` has it."""
-
-    def getall(self, key: str, default: Iterable[str]) -> Sequence[str]:
-        """Give all values of a header."""
-        raise NotImplementedError

@@ -30,9 +30,10 @@ _TAKEN_ALONG = (
     "X-Hikaze",
 )
 # Of one connection only (RFC 9110, 7.6.1); date and server are said by ComfyUI itself.
-_LEFT_BEHIND = frozenset(
-    "connection date keep-alive proxy-authenticate proxy-authorization server te trailer transfer-encoding upgrade".split()
-)
+_LEFT_BEHIND = frozenset({
+    "connection", "date", "keep-alive", "proxy-authenticate", "proxy-authorization", "server", "te", "trailer",
+    "transfer-encoding", "upgrade",
+})  # fmt: skip
 
 _AWAY = (aiohttp.ClientConnectionError, ConnectionError, TimeoutError)
 
@@ -75,7 +76,8 @@ class Proxy:
 
     async def ask(self, method: str, target: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
         """Ask the daemon something for ourselves: gives the status, and the answer decoded. Raises `DaemonAway`."""
-        headers = {"X-Hikaze": "1"} | ({} if key is None else {"Idempotency-Key": key})
+        headers = {"X-Hikaze": "1", "Content-Type": "application/json"}
+        headers |= {} if key is None else {"Idempotency-Key": key}
         try:
             async with await self._asked(method, target, headers, None, json=body) as answer:
                 return answer.status, await answer.json(content_type=None)

@@ -6,6 +6,7 @@ The folders are those that platformdirs gives the daemon; it is not to be had in
 import json
 import os
 import re
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,13 +33,15 @@ class Address:
 
 def config_folder(env: Mapping[str, str], platform: str = sys.platform) -> str:
     """Give the folder in which the daemon announces itself to the programs of its user."""
-    home = os.path.expanduser("~")
+    home, named = os.path.expanduser("~"), env.get("XDG_CONFIG_HOME", "").strip()
     if platform == "win32":
         base = env.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif os.path.isabs(named):
+        base = named
     elif platform == "darwin":
         base = os.path.join(home, "Library", "Application Support")
     else:
-        base = env.get("XDG_CONFIG_HOME", "").strip() or os.path.join(home, ".config")
+        base = os.path.join(home, ".config")
     return os.path.join(base, "hikaze")
 
 
@@ -48,9 +51,9 @@ def find(env: Mapping[str, str]) -> Address | None:
     By `HIKAZE_SOCKET`, else by `HIKAZE_DATA`, else the last one started by this user.
     """
     last = _announced(os.path.join(config_folder(env), ANNOUNCEMENT_FILE))
-    socket, data = env.get("HIKAZE_SOCKET", ""), env.get("HIKAZE_DATA", "")
-    if socket:
-        return last if last is not None and last.socket == socket else Address(socket)
+    given, data = env.get("HIKAZE_SOCKET", ""), env.get("HIKAZE_DATA", "")
+    if given:
+        return last if last is not None and last.socket == given else Address(given)
     if data:
         return _announced(os.path.join(data, ANNOUNCEMENT_FILE)) or _at_socket(os.path.join(data, SOCKET_FILE))
     runtime = env.get("XDG_RUNTIME_DIR", "")
@@ -65,10 +68,10 @@ def _announced(path: str) -> Address | None:
     said = read_ours(path)
     if said is None:
         return None
-    socket, url, token = said.get("socket"), said.get("url"), said.get("token")
-    mark = f"{said.get('pid')} {said.get('url')}"
-    if isinstance(socket, str) and hasattr(__import__("socket"), "AF_UNIX"):
-        return Address(to_path(socket), mark=mark)
+    path_, url, token = said.get("socket"), said.get("url"), said.get("token")
+    mark = f"{said.get('pid')} {url}"
+    if isinstance(path_, str) and hasattr(socket, "AF_UNIX"):
+        return Address(to_path(path_), mark=mark)
     if isinstance(url, str) and isinstance(token, str) and url.startswith("http://"):
         return Address(None, url, token, mark)
     return None

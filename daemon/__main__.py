@@ -44,7 +44,7 @@ HANDLERS = {
 STRATEGIES = ("merge", "override", "ignore", "delete")
 EXPORT_FORMATS = ("lora-manager", "civitai-info", "a1111", "stability-matrix", "swarm", "text")
 STORED_BY = ("root", "type", "tag", "age")
-ORDERS = ("best", *(sign + name for name in ("name", "added", "size", "changed") for sign in ("", "-")))
+ORDERS = ("best", *(sign + name for name in ("name", "added", "size", "changed", "used") for sign in ("", "-")))
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]

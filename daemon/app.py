@@ -16,8 +16,9 @@ import apsw
 import platformdirs
 
 from ..events.errors import LogError
-from ..events.pathtext import shown, to_text
+from ..events.pathtext import shown, to_path, to_text
 from ..events.writer import Unwritable
+from ..projections import comfyui as told_folders
 from ..projections import images, pending
 from . import comfyui, dismissing, exchange, roots
 from .access import Codes
@@ -208,12 +209,16 @@ def _build(
         await gallery.take_companion(number)
         await observer.read_beside(number)
 
+    def planned(type_: str) -> Sequence[str]:
+        told = told_folders.order(library.db).get(type_, ())
+        return (*order.get(type_, ()), *map(to_path, told))
+
     tools = Tools(
         library,
         store,
         busy,
         config.data,
-        lambda type_: roots.destinations(roots.every(library.db), type_, order.get(type_, ()), plan.ours),
+        lambda type_: roots.destinations(roots.every(library.db), type_, planned(type_), plan.ours),
         bring_along,
         disks.answers,
     )

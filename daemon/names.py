@@ -14,6 +14,15 @@ from collections.abc import Iterable, Iterator
 MODEL_EXTENSIONS = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl", ".gguf"})
 """The endings ComfyUI loads (its `supported_pt_extensions`), and `.gguf`; in lower case."""
 
+NO_MODELS = frozenset({
+    "", "folder",
+    ".bat", ".cfg", ".css", ".csv", ".cube", ".html", ".ini", ".js", ".json", ".jsonl", ".log", ".md", ".otf", ".py",
+    ".srt", ".toml", ".tsv", ".ttf", ".txt", ".xml", ".yaml", ".yml",
+    ".apng", ".avif", ".bmp", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp",
+    ".flac", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".ogg", ".wav", ".webm",
+})  # fmt: skip
+"""Endings that some packs list in ComfyUI's folders, and that are texts, fonts, pictures or sounds; in lower case."""
+
 DOWNLOAD_SUFFIXES = (
     ".part",  # Firefox, wget2, KGet, most scripts
     ".partial",  # Edge and Internet Explorer

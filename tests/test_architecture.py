@@ -28,7 +28,7 @@ FROM_OUTSIDE: dict[str, set[str] | None] = {
     "daemon": None,
     "projections": None,
     "events": None,
-    "comfy_node": {"aiohttp", "comfy", "comfy_api", "folder_paths", "nodes", "server", "torch"},
+    "comfy_node": {"aiohttp", "comfy", "comfy_api", "folder_paths", "nodes", "server", "torch", "yarl"},
     "web": set(),
 }
 
