@@ -5,7 +5,7 @@ import { classOf } from './host'
 import type { Extension, Host, HostNode, SidebarTab } from './host'
 import type * as parts from './parts'
 import type { Kind } from './payload'
-import { payloadWidget, WIDGET } from './widget'
+import { WIDGET, widgetMaker } from './widget'
 import type { Stage } from './widget'
 
 /** The nodes' classes, by what they choose. */
@@ -26,6 +26,7 @@ export function extensionFor(
   host: Host, load: () => Promise<Parts>, addTab: (tab: SidebarTab) => void, about: string,
 ): Extension {
   const stages = new WeakMap<HostNode, Stage>()
+  const makeWidget = widgetMaker(host, async () => (await load()).mountFace)
   const attempt = (work: (parts: Parts) => Promise<void>): void => {
     load().then(work).catch((error: unknown) => {
       host.say(said.notOpened(error instanceof Error ? error.message : String(error)), 'failed')
@@ -61,7 +62,7 @@ export function extensionFor(
     getCustomWidgets: () => ({
       [WIDGET](node, name, spec) {
         const kind = classOf(node) === NODES.checkpoint ? 'checkpoint' : 'loras'
-        const { stage, ...made } = payloadWidget(host, node, name, kind, defaultOf(spec), async () => (await load()).mountFace)
+        const { stage, ...made } = makeWidget(node, name, kind, defaultOf(spec))
         stages.set(node, stage)
         return made
       },

@@ -5,6 +5,7 @@
 
 /** What a node's face needs of its node. */
 export interface HostNode {
+  readonly id: number | string
   size: [number, number]
   /** The class's name: what the server calls this kind of node. */
   readonly comfyClass?: string

@@ -11,12 +11,12 @@ export function sharedText(text: string): SharedText {
   const listeners = new Set<(text: string) => void>()
   return {
     get: () => text,
-    set(now) {
+    set: (now) => {
       if (now === text) return
       text = now
       for (const listener of [...listeners]) listener(now)
     },
-    on(listener) {
+    on: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },

@@ -40,35 +40,41 @@ export interface MadeWidget {
   minHeight: number
 }
 
-/** Make the widget of a node. The face comes later: it is loaded when the first node needs one. */
-export function payloadWidget(
-  host: Host, node: HostNode, name: string, kind: Kind, first: string, load: () => Promise<Mount>,
-): MadeWidget {
+/** Give what makes the widget of a node. The face comes later: it is loaded when the first node needs one. */
+export function widgetMaker(host: Host, load: () => Promise<Mount>) {
+  const leavings: Leavings = new Map()
+  return (node: HostNode, name: string, kind: Kind, first: string): MadeWidget => {
+    const element = rootElement()
+    const text = sharedText(first)
+    const height = heightOf(node, element)
+    const widget = node.addDOMWidget(name, WIDGET, element, {
+      getValue: text.get,
+      setValue: text.set,
+      getMinHeight: height.get,
+      hideOnZoom: false,
+      hideInPanel: true,
+      socketless: true,
+    })
+    keepWidth(widget)
+    keepEvents(host, element)
+    const stage: Stage = {
+      kind, host, text, fit: height.set,
+      write(now) {
+        widget.value = now
+        host.changed()
+      },
+    }
+    live(node, element, leavings, async () => (await load())(element, stage))
+    return { stage, widget, ...NEW[kind] }
+  }
+}
+
+function rootElement(): HTMLElement {
   const element = document.createElement('div')
-  element.className = 'hk-node'
+  element.className = 'hk-node widget-expands' // the second has a Vue node of 1.32 give it the room there is
   element.style.cssText = ROOT_STYLE
   element.title = '' // else the schema's word about the text comes up, wherever the pointer rests
-  const text = sharedText(first)
-  const height = heightOf(node, element)
-  const widget = node.addDOMWidget(name, WIDGET, element, {
-    getValue: text.get,
-    setValue: text.set,
-    getMinHeight: height.get,
-    hideOnZoom: false,
-    hideInPanel: true,
-    socketless: true,
-  })
-  keepWidth(widget)
-  keepEvents(host, element)
-  const stage: Stage = {
-    kind, host, text, fit: height.set,
-    write(now) {
-      widget.value = now
-      host.changed()
-    },
-  }
-  live(node, load, (mount) => mount(element, stage))
-  return { stage, widget, ...NEW[kind] }
+  return element
 }
 
 /** The face's least height. A node is made larger for it, and smaller again where nobody had made it larger still. */
@@ -77,7 +83,7 @@ function heightOf(node: HostNode, element: HTMLElement) {
   element.style.minHeight = `${least}px`
   return {
     get: () => least,
-    set(height: number) {
+    set: (height: number): void => {
       const grown = height - least
       if (!grown) return
       const wasTight = node.size[1] <= node.computeSize()[1] + 1
@@ -97,15 +103,18 @@ function keepWidth(widget: HostWidget): void {
   Object.defineProperty(widget, 'width', { get: () => undefined, set: () => {}, configurable: true })
 }
 
+/** The elements of nodes that have just left, by the node's id. */
+type Leavings = Map<HostNode['id'], HTMLElement>
+
+const MOMENT_MS = 1_000
+const SOON_MS = 60 // then Vue has drawn what changed
+
 /** Mount the face when its node is in a graph, and take it out when the node leaves. */
-function live(node: HostNode, load: () => Promise<Mount>, mount: (mount: Mount) => () => void): void {
-  let unmount: (() => void) | null = null
-  let here = true // a node that is being made is about to come into a graph, on some front ends without a word
+function live(node: HostNode, element: HTMLElement, leavings: Leavings, mount: () => Promise<() => void>): void {
+  let mounted: Promise<() => void> | null = null
   const enter = (): void => {
-    here = true
-    void load().then((loaded) => {
-      if (here) unmount ??= mount(loaded)
-    })
+    mounted ??= mount()
+    setTimeout(() => takePlace(node, element, leavings), SOON_MS)
   }
   const { onAdded, onRemoved } = node
   node.onAdded = function (this: HostNode, graph) {
@@ -114,11 +123,21 @@ function live(node: HostNode, load: () => Promise<Mount>, mount: (mount: Mount) 
   }
   node.onRemoved = function (this: HostNode) {
     onRemoved?.call(this)
-    here = false
-    unmount?.()
-    unmount = null
+    void mounted?.then((unmount) => unmount())
+    mounted = null
+    leavings.set(node.id, element)
+    setTimeout(() => leavings.get(node.id) === element && leavings.delete(node.id), MOMENT_MS)
   }
   enter()
+}
+
+/**
+ * Undo, and opening another workflow, make all nodes anew. A front end that draws nodes by Vue may keep what it has drawn
+ * for a node of the same id, and in it the element of the node that is gone (1.32): then this one takes its place.
+ */
+function takePlace(node: HostNode, element: HTMLElement, leavings: Leavings): void {
+  const left = leavings.get(node.id)
+  if (left && left !== element && left.isConnected && !element.isConnected) left.replaceWith(element)
 }
 
 /** Keep what is done to the face from the canvas below it; and hand on what is meant for the canvas. */
