@@ -52,7 +52,7 @@ export interface Host {
   changed: () => void
   /** Hand an event on to the canvas that would have had it, were our element not on top. */
   pass: (event: HostEvent) => void
-  /** Add a node of a class in the middle of what is seen, its payload set. Gives whether there was such a class. */
+  /** Add a node of a class in the middle of what is seen, its payload set, and select it. Gives whether there was such a class. */
   addNode: (comfyClass: string, payload: string) => boolean
   /** The one node that is chosen on the canvas, where it is one of these classes. */
   selected: (classes: readonly string[]) => HostNode | null
@@ -69,6 +69,7 @@ interface ComfyCanvas {
   processMouseMove: (event: PointerEvent) => void
   processMouseUp: (event: PointerEvent) => void
   setDirty: (foreground: boolean, background: boolean) => void
+  selectNode: (node: ComfyNode) => void
   graph?: ComfyGraph
 }
 
@@ -215,5 +216,6 @@ function addNode(app: ComfyApp, comfyClass: string, payload: string): boolean {
   node.pos = [Math.round(x + (width - node.size[0]) / 2), Math.round(y + (height - node.size[1]) / 2)]
   const graph = app.canvas.graph ?? app.graph
   graph.add(node)
+  app.canvas.selectNode(node)
   return true
 }
