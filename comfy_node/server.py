@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import socket
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -103,6 +104,7 @@ class Way:
         """Take the proxy, the rules of this ComfyUI, its environment, and the folder of the pack."""
         self._proxy, self._rules, self._env, self._pack = proxy, rules, env, pack
         self._starting = asyncio.Lock()
+        self._started: subprocess.Popen[bytes] | None = None
 
     def add_to(self, routes: web.RouteTableDef) -> None:
         """Add the routes to a table."""
@@ -127,6 +129,8 @@ class Way:
         refusal = check(head, self._rules)
         if refusal is not None:
             return _refused(refusal)
+        if self._started is not None:
+            self._started.poll()  # one that has ended is let go of
         command = await asyncio.to_thread(starting.find, self._env, self._pack)
         can_start = may_start(head, self._rules) and command is not None and bool(command.argv)
         return _json(
@@ -151,12 +155,12 @@ class Way:
             if command is None or not command.argv:
                 return _problem(409, "Not found", starting.how(command, is_near=True), "away")
             try:
-                process = await asyncio.to_thread(starting.launch, command, self._env)
+                self._started = await asyncio.to_thread(starting.launch, command, self._env)
             except starting.CannotStart as error:
                 return _problem(502, "Not started", str(error), "away")
-            return await self._wait_for(command, process)
+            return await self._wait_for(command, self._started)
 
-    async def _wait_for(self, command: starting.Command, process: Any) -> web.Response:
+    async def _wait_for(self, command: starting.Command, process: "subprocess.Popen[bytes]") -> web.Response:
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             if await self._is_here():

@@ -20,7 +20,7 @@ from ..events.pathtext import shown, to_path, to_text
 from ..events.writer import Unwritable
 from ..projections import comfyui as told_folders
 from ..projections import images, pending
-from . import comfyui, dismissing, exchange, roots
+from . import comfyui, dismissing, exchange, roots, startnote
 from .access import Codes
 from .commands.terminal import inert
 from .config import Config, ConfigError
@@ -164,6 +164,8 @@ async def _serve(
         running = _running(config, services)
         services.notes += [("other programs may not find this daemon", cure) for cure in announce(running, places)]
         stack.callback(withdraw, running, places)
+        with contextlib.suppress(OSError):  # of which `announce` has warned: it is the same folder
+            startnote.leave(places[0], startnote.of_this_process())
         stack.push_async_callback(services.exporter.close)
         if not library.newer and library.damage is None:
             services.observer.start()
