@@ -63,10 +63,12 @@ def resolve(db: apsw.Connection, sought: Sought) -> Resolved:
         return Resolved(True, tuple(here[:1]))
     same = _by_hash(db, sought.sha256.strip().lower(), "sha256") if sought.sha256 else []
     found = same or [*_by_earlier(db, path), *_by_name(db, sought)]
-    unique = {each.path: each for each in reversed(found) if is_valid(each.path)}
-    in_order = [each for each in found if unique.get(each.path) is each]
-    in_order.sort(key=lambda each: (_PLACES[each.by], sought.type is not None and each.type != sought.type))
-    return Resolved(False, tuple(in_order[:MOST]))
+    found.sort(key=lambda each: (_PLACES[each.by], sought.type is not None and each.type != sought.type))
+    best: dict[str, Candidate] = {}
+    for each in found:
+        if is_valid(each.path):  # no payload can hold the path of one that is not
+            best.setdefault(each.path, each)
+    return Resolved(False, tuple(best.values())[:MOST])
 
 
 _PLACES: dict[By, int] = {"path": 0, "sha256": 1, "earlier": 2, "name": 3}

@@ -35,7 +35,9 @@ def serving(
         routes = web.RouteTableDef()
         Way(proxy, rules or Rules(beyond=False), env, str(pack)).add_to(routes)
         app = web.Application(client_max_size=LARGEST)
-        app.add_routes([web.RouteDef(each.method, "/api" + each.path, each.handler, each.kwargs) for each in routes])
+        for each in routes:
+            assert isinstance(each, web.RouteDef)
+            app.router.add_route(each.method, "/api" + each.path, each.handler)
         app.add_routes(routes)
         follow(app, proxy, found.teller)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
