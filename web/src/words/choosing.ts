@@ -33,7 +33,6 @@ export const choosing = {
   chosen: 'Chosen',
   chosenLoras: (count: number) => (count ? `${counted(count, 'LoRA', 'LoRAs')} chosen` : 'No LoRA chosen'),
   chosenHint: 'Click LoRAs below. They are applied in the order in which they stand here; drag to change it.',
-  noCheckpoint: 'No checkpoint chosen',
   removeOf: (name: string) => `Remove ${name}`,
   clear: 'Clear',
   cleared: (count: number) => `${counted(count, 'LoRA', 'LoRAs')} removed`,
@@ -46,6 +45,10 @@ export const choosing = {
   moved: (name: string, at: number, of: number) => `${name} is now ${number(at)} of ${number(of)}`,
 
   use: { checkpoint: 'Use this checkpoint', none: 'Use no LoRA', loras: (count: number) => `Use ${counted(count, 'LoRA', 'LoRAs')}` },
+  hints: {
+    checkpoint: 'Double-click uses a model at once',
+    loras: 'Click a LoRA to choose it, and again to leave it',
+  },
   useTip: 'Take this over into the node (Ctrl+Enter)',
   discardSure: 'What you chose is not in the node yet.',
   discard: 'Discard it',
