@@ -7,6 +7,7 @@ import vue from '@vitejs/plugin-vue'
 import type { BuildEnvironmentOptions, Plugin, ProxyOptions } from 'vite'
 import { defineConfig } from 'vitest/config'
 
+import { playDaemon } from './dev/fakeDaemon.ts'
 import { way } from './dev/way.ts'
 
 const DAEMON = new URL(process.env['HIKAZE_URL'] ?? 'http://127.0.0.1:8790').origin
@@ -72,22 +73,22 @@ export default defineConfig({
   root: ROOT,
   base: './',
   // The Options API is used by none of ours and none of the packages.
-  plugins: [vue({ features: { optionsAPI: false } }), nodeDocs],
+  plugins: [vue({ features: { optionsAPI: false } }), nodeDocs, way(), playDaemon()],
   build: { modulePreload: { polyfill: false } },
   environments: { client: { build: page }, comfy: { consumer: 'client', build: comfy } },
   // The page first: its folder is emptied, and the other lies in it.
   builder: {
-    async buildApp({ build, environments }) {
+    async buildApp(builder) {
       for (const name of ['client', 'comfy']) {
-        const environment = environments[name]
-        if (environment) await build(environment)
+        const environment = builder.environments[name]
+        if (environment) await builder.build(environment)
       }
     },
   },
   server: { host: '127.0.0.1', strictPort: true, proxy: { '/api': api } },
   test: {
     environment: 'happy-dom',
-    include: ['src/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'dev/**/*.test.ts'],
     restoreMocks: true,
     unstubGlobals: true,
   },

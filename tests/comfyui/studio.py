@@ -1,7 +1,9 @@
 """ComfyUI's page in a real Chromium: a ComfyUI with our pack, our daemon behind it, and a canvas to work on."""
 
+import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from ..journeys.browsing import House
-from .harness import ComfyUI, is_here
+from .harness import REPOSITORY, ComfyUI, is_here
 from .tiny import LAST_LAYER, write_checkpoint, write_lora
 
 CHECKPOINT, LORAS = "HikazeCheckpointLoader", "HikazeLoraPowerLoader"
 DEADLINE_MS = 60_000
+SCREENSHOTS = Path(os.environ.get("HIKAZE_SCREENSHOTS") or REPOSITORY / ".cache" / "screenshots")
 
 # The page's own objects, by the names under which every front end has them.
 APP = "window.comfyAPI.app.app"
@@ -108,6 +112,29 @@ class Canvas:
             "return app.graph.getNodeById(given).widgets.find((w) => w.name === 'hikaze_payload').value", number
         )
 
+    def numbers(self, kind: str) -> list[int]:
+        """Give the ids of all nodes of a kind."""
+        return self.run_js("return app.graph.nodes.filter((n) => n.type === given).map((n) => Number(n.id))", kind)
+
+    def select(self, number: int) -> None:
+        """Select a node alone."""
+        self.run_js("app.canvas.deselectAll?.(); app.canvas.selectNode(app.graph.getNodeById(given))", number)
+
+    def arrange(self, places: dict[int, tuple[int, int]]) -> None:
+        """Put nodes where they are seen whole, and all others out of sight."""
+        self.run_js(
+            """
+            app.canvas.ds.reset()
+            app.graph.nodes.forEach((node, at) => {
+              const place = given[node.id] ?? [3000 + 500 * at, 160]
+              // Where nodes are drawn by Vue, only a new array is noticed.
+              node.pos = place
+            })
+            """,
+            {str(number): list(place) for number, place in places.items()},
+        )
+        self.settle()
+
     def texts(self, kind: str) -> list[str]:
         """Give the texts of all nodes of a kind."""
         return self.run_js(
@@ -161,18 +188,23 @@ class Canvas:
         """Give the library over the canvas."""
         return self.page.frame_locator("dialog.hk-overlay iframe")
 
+    def choose(self, *names: str | re.Pattern[str]) -> None:
+        """Choose models in the library over the canvas, and press the button that is named last."""
+        *models, button = names
+        for name in models:
+            self.overlay.locator("[data-at]").filter(has_text=name).click()
+        self.overlay.get_by_role("button", name=button).click()
+        expect(self.page.locator("dialog.hk-overlay")).to_have_count(0)
+
     def wait_for(self, condition: Callable[[], Any], what: str) -> Any:
         """Ask again and again until there is something."""
         return self.comfyui.wait(condition, what)
 
     def picture(self, name: str) -> None:
-        """Keep a picture of the page, where pictures are wanted (HIKAZE_SCREENSHOTS)."""
-        folder = os.environ.get("HIKAZE_SCREENSHOTS")
-        if not folder:
-            return
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        """Keep a picture of the page, for somebody to look at."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.wait_for_timeout(400)  # fades end
-        self.page.screenshot(path=Path(folder) / f"comfyui-{name}.png")
+        self.page.screenshot(path=SCREENSHOTS / f"comfyui-{name}.png")
 
 
 @dataclass
@@ -183,6 +215,31 @@ class Studio:
     house: House
     browser: Browser
 
+    @property
+    def name(self) -> str:
+        """What to call its front end."""
+        return self.comfyui.frontend or "1.32.9"
+
+    def path(self, name: str) -> str:
+        """Give the path of a model."""
+        kind = "checkpoints" if name == "tiny" else "loras"
+        return str(self.comfyui.folder(kind) / f"{name}.safetensors")
+
+    def entry(self, name: str) -> dict[str, Any]:
+        """Give a LoRA as a text of ours has it."""
+        strengths = {"strength_model": 1, "strength_clip": 1}
+        return {"name": name, "full_path": self.path(name), **strengths, "sha256": None, "enabled": True}
+
+    def import_all(self, *names: str) -> None:
+        """Have models in the library, each with a picture; the checkpoint gets a name of its own."""
+        for tint, name in enumerate(names):
+            number = self.house.wait_for(lambda name=name: self.house.pending().get(name), f"{name} is pending")["id"]
+            done = self.house.ask("POST", "/api/migration/import_a_model", {"id": number})
+            assert done.get("status") == "imported", done
+            self.house.give(done["sha256"], painting(tint))
+        if "tiny" in names:
+            self.house.patch("tiny", name="Dreamscape")
+
     @contextmanager
     def canvas(self, mode: str) -> Iterator[Canvas]:
         """Give ComfyUI's page in a browser profile of its own."""
@@ -191,6 +248,18 @@ class Studio:
             yield Canvas(context.new_page(), self.comfyui, mode).open()
         finally:
             context.close()
+
+
+def painting(tint: int) -> bytes:
+    """Paint a sun over the sea, for the eye that looks at what a test kept."""
+    picture = Image.new("RGB", (512, 640))
+    draw = ImageDraw.Draw(picture)
+    for y in range(640):
+        draw.line([(0, y), (512, y)], fill=(60 + 50 * tint, 90 + y // 8, 200 - y // 5))
+    draw.ellipse([140, 120, 372, 352], fill=(240, 200 - 30 * tint, 150))
+    kept = io.BytesIO()
+    picture.save(kept, "PNG")
+    return kept.getvalue()
 
 
 def environment_of(house: House) -> dict[str, str]:

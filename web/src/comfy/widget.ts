@@ -25,6 +25,7 @@ export type Mount = (element: HTMLElement, stage: Stage) => () => void
 
 /** The least height before the face says its own, and the size of a node that is new. */
 const LEAST = 96
+const MARGIN = 10 // around a DOM widget on the canvas; it is taken from the height that a widget asks for
 const NEW: Record<Kind, { minWidth: number; minHeight: number }> = {
   checkpoint: { minWidth: 300, minHeight: 340 },
   loras: { minWidth: 420, minHeight: 190 },
@@ -82,7 +83,7 @@ function heightOf(node: HostNode, element: HTMLElement) {
   let least = LEAST
   element.style.minHeight = `${least}px`
   return {
-    get: () => least,
+    get: () => least + 2 * MARGIN,
     set: (height: number): void => {
       const grown = height - least
       if (!grown) return

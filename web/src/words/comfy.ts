@@ -44,7 +44,7 @@ export const comfy = {
     present: 'In your library',
     offline: 'Its disk is not here now',
     missing: 'Its file is gone',
-    moved: 'Lies elsewhere now: choose it again',
+    moved: 'Moved: choose it again',
     pending: 'Not imported yet',
     unknown: 'Not in your library',
     relative: 'Looked up in ComfyUI’s folders',
