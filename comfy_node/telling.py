@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ from typing import Any
 from . import folders
 from .proxy import DaemonAway
 from .usage import Counter
-from .whereabouts import Address
+from .whereabouts import Address, to_path, to_text
 
 TICK_S = 5.0
 USES_EVERY_S = 30.0  # so long uses are gathered: a batch is one write of the daemon's, whatever runs meanwhile
@@ -29,6 +30,8 @@ class _Batch:
 
     uses: list[dict[str, Any]]
     key: str
+    is_by_links: bool = False
+    """Whether the paths are those that links lead to: the daemon may know a file by that one."""
 
 
 class Teller:
@@ -94,7 +97,16 @@ class Teller:
             return
         if status >= 400:
             log.warning("Hikaze's daemon did not take what was used: %s", _detail(answer))
-        self._batch, self._sent_s = None, at_s
+        batch, self._batch, self._sent_s = self._batch, None, at_s
+        if status < 400 and not batch.is_by_links:
+            uses = await asyncio.to_thread(_by_links, batch.uses, frozenset(answer["unknown"]))
+            self._batch = _Batch(uses, str(uuid.uuid4()), is_by_links=True) if uses else None
+
+
+def _by_links(uses: list[dict[str, Any]], unknown: frozenset[str]) -> list[dict[str, Any]]:
+    """Give those uses that are not known, by the paths that links lead to."""
+    found = [(use, to_text(os.path.realpath(to_path(use["path"])))) for use in uses if use["path"] in unknown]
+    return [{**use, "path": real} for use, real in found if real != use["path"]]
 
 
 def _detail(answer: Any) -> str:

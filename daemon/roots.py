@@ -26,6 +26,7 @@ from ..events.pathtext import to_path, to_text
 from ..events.record import New
 from ..events.writer import Decision
 from ..projections import comfyui
+from .names import MODEL_EXTENSIONS, NO_MODELS
 from .rootcheck import Identity, identify
 from .scan import Seen
 
@@ -49,6 +50,8 @@ class Root(msgspec.Struct, frozen=True):
     identity: Identity | None
     paused: bool = False
     origin: RootOrigin = "configuration"
+    endings: tuple[str, ...] = ()
+    """Those that a ComfyUI looks for there, beside those of every model."""
 
     def holds(self, path: str) -> bool:
         """Tell whether a path lies below this root."""
@@ -70,10 +73,27 @@ def every(db: apsw.Connection) -> list[Root]:
         "SELECT id, path, kind, type, offline, why, fsid, ino, fstype, paused, origin"
         " FROM roots WHERE NOT removed ORDER BY id"
     )
+    endings = {path: _of_models(those) for path, those in comfyui.endings(db).items()}
     return [
-        Root(number, to_path(path), kind, type_, bool(offline), why, _identity(proof), bool(paused), origin)
+        Root(
+            number,
+            to_path(path),
+            kind,
+            type_,
+            bool(offline),
+            why,
+            _identity(proof),
+            bool(paused),
+            origin,
+            endings.get(path, ()) if kind == "model" else (),
+        )
         for number, path, kind, type_, offline, why, *proof, paused, origin in rows
     ]
+
+
+def _of_models(endings: Iterable[str]) -> tuple[str, ...]:
+    """Give those endings that only there are a model's: packs also list those of texts and pictures."""
+    return tuple(each for each in endings if each not in MODEL_EXTENSIONS and each not in NO_MODELS)
 
 
 def _identity(columns: Sequence[object]) -> Identity | None:

@@ -121,6 +121,16 @@ def test_a_file_larger_than_comfyui_takes(daemon: Daemon, page: Page, tmp_path: 
     assert (daemon.drop / "big.safetensors").read_bytes() == content
 
 
+def test_an_answer_that_comes_early(daemon: Daemon, page: Page) -> None:
+    """A refusal that the daemon sends before it has read a large body is passed on as it is."""
+    daemon.start()
+    for _ in range(3):
+        told = page.ask("POST", "/hikaze/api/nothing", bytes(20 << 20), {"X-Hikaze": "1"})
+        assert (told.status, told.json["title"]) == (404, "Not found")
+        told = page.ask("POST", "/hikaze/api/tags", bytes(20 << 20), {"X-Hikaze": "1"})
+        assert told.status == 413
+
+
 def test_events_come_as_they_happen(daemon: Daemon, page: Page) -> None:
     """The live stream is passed on block by block, and ends with the daemon."""
     daemon.start()
@@ -256,6 +266,12 @@ def test_folders_and_uses_are_told(daemon: Daemon, tmp_path: Path) -> None:
         assert daemon.model(sha)["last_used"] == 1_760_000_000_000
         assert daemon.get("/api/models", q="is:unused")["items"] == []
 
+        (tmp_path / "link.safetensors").symlink_to(loras / "a.safetensors")
+        linked = {"1": {"class_type": "AnyLoader", "inputs": {"file": str(tmp_path / "link.safetensors")}}}
+        server.queued.add("q")
+        server.loop.call_soon_threadsafe(lambda: server.counter.note("q", linked, at_s=0.0, time_ms=1_760_000_000_001))
+        daemon.wait_for(lambda: daemon.model(sha)["uses"] == 2, 90)
+
         (root,) = [each for each in daemon.get("/api/roots")["items"] if each["path"] == str(loras)]
         daemon.delete(f"/api/roots/{root['id']}")
         known["gligen"] = ([str(more)], {".pt"})
@@ -263,6 +279,28 @@ def test_folders_and_uses_are_told(daemon: Daemon, tmp_path: Path) -> None:
         assert str(loras) not in told_by_comfyui(daemon)
         daemon.restart()
         assert told_by_comfyui(daemon) == [str(more)]
+
+
+def test_endings_that_comfyui_looks_for(daemon: Daemon, tmp_path: Path) -> None:
+    """Where ComfyUI looks for other endings than those of every model, such files are models, there alone."""
+    folder = tmp_path / "comfy/models/detection"
+    folder.mkdir(parents=True)
+    (folder / "early.onnx").write_bytes(b"early")
+    (folder / "early.txt").write_bytes(b"no model")
+    known = {"detection": ([str(folder)], {".onnx", ".txt"})}
+    with serving(daemon.env(), tmp_path, base=str(tmp_path / "comfy"), known=known):
+        daemon.start()
+        number = daemon.wait_pending(folder / "early.onnx", 30)["id"]
+        (tmp_path / "part").write_bytes(b"late")
+        (tmp_path / "part").rename(folder / "late.onnx")
+        daemon.wait_pending(folder / "late.onnx", 30)
+        (daemon.loras / "other.onnx").write_bytes(b"other")
+        daemon.post("/api/scan")
+        assert {Path(each["path"]).name for each in daemon.pending()} == {"early.onnx", "late.onnx"}
+        sha = daemon.import_one(number).json["sha256"]
+        assert daemon.model(sha)["path"] == str(folder / "early.onnx")
+        (folder / "late.onnx").unlink()
+        daemon.wait_for(lambda: len(daemon.pending()) == 0, 30)
 
 
 def told_by_comfyui(daemon: Daemon) -> list[str]:
