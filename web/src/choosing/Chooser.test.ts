@@ -12,7 +12,7 @@ import { begin } from '../state/status'
 import { toasts } from '../state/toasts'
 import { words } from '../words'
 import Chooser from './Chooser.vue'
-import { card, chosen, SHAS } from './fixtures'
+import { card, chosen, SHAS, waiting } from './fixtures'
 import type { Chosen, Kind } from './order'
 
 enableAutoUnmount(afterEach)
@@ -142,6 +142,7 @@ describe('choosing LoRAs for a node', () => {
 
   it('leads to what is not imported where the library has nothing of the type', async () => {
     answers['/api/models/get_types'] = () => ({ items: [{ type: 'loras', models: 0, pending: 4 }], next: null })
+    answers['/api/migration/pending_models'] = () => ({ items: [waiting(7, 'fresh')], next: null, total: 1 })
     await begin()
 
     const { wrapper } = await chooser('loras', [])

@@ -52,8 +52,11 @@ export function useLookups({ picks, know }: Picks, type: string) {
     for (const { key, chosen } of picks) if (asked.get(key) !== chosen.path) void look(key, chosen)
   }
 
+  /** What is gone may be back, and what was not imported may be by now. */
   function lookAgain(): void {
-    for (const { key, chosen } of picks) if (found.get(key)?.standing !== 'here') void look(key, chosen)
+    for (const { key, chosen } of picks) {
+      if (found.get(key)?.standing !== 'here' || chosen.sha256 === null) void look(key, chosen)
+    }
   }
 
   const soon = useDebounceFn(lookAgain, SOON_MS, { maxWait: 2_000 })
