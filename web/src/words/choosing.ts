@@ -66,7 +66,7 @@ export const choosing = {
   },
   goneMore: (count: number) => `and at ${counted(count, 'other place', 'other places')}`,
   takePath: 'Use that one',
-  takePathOf: (name: string, path: string) => `Use ${path} for ${name}`,
+  takePathOf: (name: string, path: string) => `Use that one, ${path}, for ${name}`,
   takeAll: (count: number) => `Use all ${number(count)} with the same content`,
   offered: 'Files that are not where the node says',
 
@@ -94,7 +94,7 @@ export const choosing = {
 
   away: {
     title: 'hikazed does not answer',
-    how: 'Start it in a terminal: hikazed run',
+    how: 'Start it in a terminal: `hikazed run`',
     goesOn: 'This goes on by itself as soon as it is there.',
     start: 'Start it',
     starting: 'Starting it',
