@@ -124,12 +124,10 @@ class Canvas:
         """Put nodes where they are seen whole, and all others out of sight."""
         self.run_js(
             """
+            const made = app.graph.serialize()
+            made.nodes.forEach((node, at) => (node.pos = given[node.id] ?? [3000 + 500 * at, 160]))
+            await app.loadGraphData(made)
             app.canvas.ds.reset()
-            app.graph.nodes.forEach((node, at) => {
-              const place = given[node.id] ?? [3000 + 500 * at, 160]
-              // Where nodes are drawn by Vue, only a new array is noticed.
-              node.pos = place
-            })
             """,
             {str(number): list(place) for number, place in places.items()},
         )
