@@ -50,7 +50,7 @@ def begin() -> None:
     env, pack = os.environ, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     rules = rules_of(getattr(args, "listen", None), socket.gethostname(), env)
     proxy = Proxy(lambda: whereabouts.find(env))
-    counter = Counter(lambda prompt_id: _was_queued(server.prompt_queue, prompt_id))
+    counter = Counter(lambda prompt_id: was_queued(server.prompt_queue, prompt_id))
     teller = Teller(
         folder_paths.base_path,
         folder_paths.folder_names_and_paths,
@@ -59,7 +59,7 @@ def begin() -> None:
         proxy.ask,
     )
     Way(proxy, rules, env, pack).add_to(server.routes)
-    server.add_on_prompt_handler(_noting(counter))
+    server.add_on_prompt_handler(noting(counter))
     follow(server.app, proxy, teller)
 
 
@@ -79,7 +79,9 @@ def follow(app: web.Application, proxy: Proxy, teller: Teller) -> None:
     app.on_shutdown.append(stop)
 
 
-def _noting(counter: Counter) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def noting(counter: Counter) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Give what ComfyUI calls with each prompt that somebody sends, before it looks at it."""
+
     def note(asked: dict[str, Any]) -> dict[str, Any]:
         # ComfyUI would give it an id of its own otherwise, by which we could not ask whether it was queued.
         prompt_id = str(asked.setdefault("prompt_id", str(uuid.uuid4())))
@@ -89,12 +91,15 @@ def _noting(counter: Counter) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return note
 
 
-def _was_queued(queue: Any, prompt_id: str) -> bool:
+def was_queued(queue: Any, prompt_id: str) -> bool:
     """Tell whether ComfyUI's queue has taken a prompt: it waits, runs, or is done."""
-    running, waiting = queue.get_current_queue_volatile()
+    running, waiting = getattr(queue, "get_current_queue_volatile", queue.get_current_queue)()
     if any(item[1] == prompt_id for item in (*running, *waiting)):
         return True
-    return bool(queue.get_history(prompt_id=prompt_id, map_function=lambda _done: True))
+    try:
+        return bool(queue.get_history(prompt_id=prompt_id, map_function=lambda _done: True))
+    except TypeError:  # an older ComfyUI, which copies all of what a prompt has made
+        return bool(queue.get_history(prompt_id=prompt_id))
 
 
 class Way:

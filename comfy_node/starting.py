@@ -80,9 +80,8 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def how(command: Command | None, *, is_near: bool) -> str:
     """Say in one sentence how the daemon is started."""
-    if not is_near:
-        said = command.said if command else "`hikazed run`"
-        return f"{AWAY}; whoever runs this ComfyUI can start it there, with {said}."
+    if not is_near:  # what programs there are on the machine is not for everybody
+        return f"{AWAY}; whoever runs this ComfyUI can start it there, with `hikazed run`."
     if command is None:
         return f"{AWAY}; install it with `pipx install hikaze`, and start it with `hikazed run`."
     return f"{AWAY}; start it with {command.said}."

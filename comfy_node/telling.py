@@ -50,12 +50,16 @@ class Teller:
 
     async def run(self) -> None:
         """Tell, again and again, until cancelled."""
+        has_complained = False
         while True:
             try:
                 await self.tick(time.monotonic())
-            except Exception:
+                has_complained = False
+            except Exception as error:
                 # The outermost edge of a task in somebody else's program: the next tick may do better.
-                log.exception("Hikaze's daemon could not be told of folders and uses")
+                if not has_complained:
+                    log.warning("Hikaze's daemon could not be told of folders and uses", exc_info=error)
+                has_complained = True
             await asyncio.sleep(TICK_S)
 
     async def tick(self, at_s: float) -> None:

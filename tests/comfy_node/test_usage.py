@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hikaze.comfy_node.server import noting, was_queued
 from hikaze.comfy_node.usage import Counter, Name, names_in, path_of
 
 
@@ -88,3 +89,50 @@ def test_only_what_was_queued_is_counted(tmp_path: Path, folders: Any) -> None:
     queued.add("1")
     counter.settle(folders, 1_001)
     assert counter.take() == []
+
+
+class Old:
+    """A queue of an older ComfyUI."""
+
+    def __init__(self) -> None:
+        """Begin with a prompt that runs, one that waits, and one that is done."""
+        self.running, self.waiting, self.done = [(0, "r", {})], [(1, "w", {})], {"d": {"prompt": ()}}
+
+    def get_current_queue(self) -> tuple[list[Any], list[Any]]:
+        """Give what runs and what waits."""
+        return self.running, self.waiting
+
+    def get_history(self, prompt_id: str) -> dict[str, Any]:
+        """Give what is done."""
+        return {prompt_id: self.done[prompt_id]} if prompt_id in self.done else {}
+
+
+class New(Old):
+    """A queue as ComfyUI has it now: what it gives need not be copied."""
+
+    get_current_queue_volatile = Old.get_current_queue
+
+    def get_history(self, prompt_id: str, map_function: Any = None) -> dict[str, Any]:
+        """Give what is made of what is done."""
+        return {prompt_id: map_function(self.done[prompt_id])} if prompt_id in self.done else {}
+
+
+@pytest.mark.parametrize("queue", [Old(), New()])
+def test_what_a_queue_has_taken(queue: Old) -> None:
+    """A prompt was queued if it waits, runs or is done, in older ComfyUIs as well."""
+    assert [was_queued(queue, prompt) for prompt in ("r", "w", "d", "x")] == [True, True, True, False]
+
+
+def test_a_prompt_is_noted_by_its_id(tmp_path: Path, folders: Any) -> None:
+    """A prompt without an id gets one, by which the queue can be asked; nothing else of it is touched."""
+    queued: set[str] = set()
+    counter = Counter(queued.__contains__)
+    prompt = {"1": node("LoraLoader", lora_name="a.pt")}
+    named = noting(counter)({"prompt": prompt, "prompt_id": 7, "client_id": "c"})
+    assert named == {"prompt": prompt, "prompt_id": 7, "client_id": "c"}
+    given = noting(counter)({"prompt": prompt})
+    assert given["prompt"] is prompt
+    queued |= {"7", given["prompt_id"]}
+    counter.settle(folders, 1e12)
+    assert [(use["path"], use["count"]) for use in counter.take()] == [(str(tmp_path / "loras/a.pt"), 2)]
+    assert noting(counter)({}).keys() == {"prompt_id"}
