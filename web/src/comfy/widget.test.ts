@@ -73,12 +73,14 @@ describe('the widget of a node', () => {
     expect([mounted.length, node.widget.element.textContent]).toEqual([2, 'face'])
   })
 
-  it('takes the place that a front end keeps for the node of its id that undo took away', async () => {
+  it('takes the place that a front end keeps for the node of its id that undo took away, also twice in a moment', async () => {
     const { make } = made()
-    const [before, after] = [new TestNode(), new TestNode()]
+    const [before, passing, after] = [new TestNode(), new TestNode(), new TestNode()]
     make(before)
     document.body.append(before.widget.element)
     before.onRemoved?.()
+    make(passing)
+    passing.onRemoved?.()
     make(after)
     after.onAdded?.(null)
     await vi.advanceTimersByTimeAsync(100)

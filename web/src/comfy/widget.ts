@@ -104,10 +104,9 @@ function keepWidth(widget: HostWidget): void {
   Object.defineProperty(widget, 'width', { get: () => undefined, set: () => {}, configurable: true })
 }
 
-/** The elements of nodes that have just left, by the node's id. */
+/** The elements that nodes have left behind in what is drawn, by the node's id. */
 type Leavings = Map<HostNode['id'], HTMLElement>
 
-const MOMENT_MS = 1_000
 const SOON_MS = 60 // then Vue has drawn what changed
 
 /** Mount the face when its node is in a graph, and take it out when the node leaves. */
@@ -115,7 +114,7 @@ function live(node: HostNode, element: HTMLElement, leavings: Leavings, mount: (
   let mounted: Promise<() => void> | null = null
   const enter = (): void => {
     mounted ??= mount()
-    setTimeout(() => takePlace(node, element, leavings), SOON_MS)
+    setTimeout(() => mounted && takePlace(node, element, leavings), SOON_MS)
   }
   const { onAdded, onRemoved } = node
   node.onAdded = function (this: HostNode, graph) {
@@ -126,19 +125,21 @@ function live(node: HostNode, element: HTMLElement, leavings: Leavings, mount: (
     onRemoved?.call(this)
     void mounted?.then((unmount) => unmount())
     mounted = null
-    leavings.set(node.id, element)
-    setTimeout(() => leavings.get(node.id) === element && leavings.delete(node.id), MOMENT_MS)
+    // One that came and went between two drawings left nothing: undo can be pressed that quickly.
+    if (element.isConnected) leavings.set(node.id, element)
   }
   enter()
 }
 
 /**
  * Undo, and opening another workflow, make all nodes anew. A front end that draws nodes by Vue may keep what it has drawn
- * for a node of the same id, and in it the element of the node that is gone (1.32): then this one takes its place.
+ * for a node of the same id, and in it the element of the node that is gone: then this one takes its place.
  */
 function takePlace(node: HostNode, element: HTMLElement, leavings: Leavings): void {
   const left = leavings.get(node.id)
-  if (left && left !== element && left.isConnected && !element.isConnected) left.replaceWith(element)
+  if (!left || left === element) return
+  leavings.delete(node.id)
+  if (left.isConnected && !element.isConnected) left.replaceWith(element)
 }
 
 /** Keep what is done to the face from the canvas below it; and hand on what is meant for the canvas. */
