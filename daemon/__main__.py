@@ -31,6 +31,7 @@ HANDLERS = {
     "duplicates": ("storage", "duplicates"),
     "storage": ("storage", "storage"),
     "log": ("everyday", "log"),
+    "install": ("install", "install"),
     "rebuild": ("upkeep", "rebuild"),
     "check": ("upkeep", "check_library"),
     "backup": ("upkeep", "back_up"),
@@ -44,7 +45,7 @@ HANDLERS = {
 STRATEGIES = ("merge", "override", "ignore", "delete")
 EXPORT_FORMATS = ("lora-manager", "civitai-info", "a1111", "stability-matrix", "swarm", "text")
 STORED_BY = ("root", "type", "tag", "age")
-ORDERS = ("best", *(sign + name for name in ("name", "added", "size", "changed") for sign in ("", "-")))
+ORDERS = ("best", *(sign + name for name in ("name", "added", "size", "changed", "used") for sign in ("", "-")))
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -140,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     _add_duplicates(commands)
     _add_storage(commands)
     _add_log(commands)
+    _add_install(commands)
     _add_alone(commands, "check", "look over log, read tables and pictures, beside a running daemon or without one")
     _add_alone(commands, "rebuild", "build the read tables anew from the log, while no daemon runs")
     _add_backup(commands)
@@ -259,6 +261,14 @@ def _add_log(commands: "_Commands") -> None:
     command.add_argument("--model", metavar="MODEL", type=_text, help=f"only what happened to a model: {_MODEL}")
     command.add_argument("--follow", action="store_true", help="show what happens from now on; with --json one a line")
     _add_limit(command, "events, the newest")
+
+
+def _add_install(commands: "_Commands") -> None:
+    about = "put Hikaze's nodes and overlay into a ComfyUI, or bring what is there up to date"
+    command = _add(commands, "install", about)
+    command.add_argument("--comfyui", metavar="DIR", required=True, help="the folder that holds ComfyUI's main.py")
+    command.add_argument("--uninstall", action="store_true", help="take them out again; the library stays as it is")
+    _add_json(command)
 
 
 def _add_backup(commands: "_Commands") -> None:

@@ -16,10 +16,11 @@ import apsw
 import platformdirs
 
 from ..events.errors import LogError
-from ..events.pathtext import shown, to_text
+from ..events.pathtext import shown, to_path, to_text
 from ..events.writer import Unwritable
+from ..projections import comfyui as told_folders
 from ..projections import images, pending
-from . import comfyui, dismissing, exchange, roots
+from . import comfyui, dismissing, exchange, roots, startnote
 from .access import Codes
 from .commands.terminal import inert
 from .config import Config, ConfigError
@@ -163,6 +164,8 @@ async def _serve(
         running = _running(config, services)
         services.notes += [("other programs may not find this daemon", cure) for cure in announce(running, places)]
         stack.callback(withdraw, running, places)
+        with contextlib.suppress(OSError):  # of which `announce` has warned: it is the same folder
+            startnote.leave(places[0], startnote.of_this_process())
         stack.push_async_callback(services.exporter.close)
         if not library.newer and library.damage is None:
             services.observer.start()
@@ -208,12 +211,16 @@ def _build(
         await gallery.take_companion(number)
         await observer.read_beside(number)
 
+    def planned(type_: str) -> Sequence[str]:
+        told = told_folders.order(library.db).get(type_, ())
+        return (*order.get(type_, ()), *map(to_path, told))
+
     tools = Tools(
         library,
         store,
         busy,
         config.data,
-        lambda type_: roots.destinations(roots.every(library.db), type_, order.get(type_, ()), plan.ours),
+        lambda type_: roots.destinations(roots.every(library.db), type_, planned(type_), plan.ours),
         bring_along,
         disks.answers,
     )

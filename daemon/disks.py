@@ -17,7 +17,7 @@ from .grounds import Absent
 from .hashing import Hashed, ReadingStopped, hash_file, open_regular, unheard
 from .listing import Listing
 from .looking import AsKnown, Fingerprint, Looked
-from .names import Folder, being_downloaded
+from .names import Folder, are_models, being_downloaded
 from .polling import Polling
 from .rootcheck import Identity, identify, is_network
 from .roots import Root
@@ -167,7 +167,7 @@ class Disks:
         followed: dict[str, str] | None,
         stop: Event,
     ) -> Look:
-        return await asyncio.to_thread(_look, root.path, known, *parted(others), under, followed, stop)
+        return await asyncio.to_thread(_look, root, known, *parted(others), under, followed, stop)
 
     async def folders_among(self, paths: Sequence[str]) -> list[str]:
         """Give those of some paths that are folders, or links to one."""
@@ -276,7 +276,7 @@ def way_to(folders: Sequence[str]) -> set[str]:
 
 
 def _look(
-    top: str,
+    root: Root,
     known: dict[str, Known],
     others: Sequence[str],
     shut: Sequence[str],
@@ -285,4 +285,14 @@ def _look(
     stop: Event,
 ) -> Look:
     barred, closed = looking.identities(others), way_to(shut)
-    return look(top, known, barred=barred, closed=closed, under=under, followed=followed, stop=stop.is_set)
+    wanted = are_models(root.endings)
+    return look(
+        root.path,
+        known,
+        barred=barred,
+        closed=closed,
+        under=under,
+        followed=followed,
+        wanted=wanted,
+        stop=stop.is_set,
+    )

@@ -20,6 +20,7 @@ from .access import Policy, check, read_head, security_headers
 from .edits import NotFound, Refused, Stale
 from .importer import AlreadyQueued, NoSuchPending, Paused
 from .legacy.library import NotALibrary, SourceBusy
+from .lorasets import BadSet, NoSuchSet, SetStale
 from .migration.run import AnotherUnderWay, MigrationFailed
 from .newroot import NotBeside, NotPossible
 from .pictures import PictureRefused
@@ -93,10 +94,10 @@ class Route:
 
 
 _STATUS_OF: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
-    ((NotFound, NoSuchPending, NoSuchRoot, NoSuchTag), 404),
+    ((NotFound, NoSuchPending, NoSuchRoot, NoSuchSet, NoSuchTag), 404),
     ((AlreadyQueued, AnotherUnderWay, NotBeside, Paused, SourceBusy), 409),
-    ((Stale, WrongVersion), 412),
-    ((Refused, BadTag, BadCursor, PictureRefused, KeyReused, NotALibrary, MigrationFailed, NotPossible), 422),
+    ((Stale, SetStale, WrongVersion), 412),
+    ((Refused, BadSet, BadTag, BadCursor, PictureRefused, KeyReused, NotALibrary, MigrationFailed, NotPossible), 422),
     ((NewerLog, Unwritable, LogError, TrashUnavailable), 503),
 )
 

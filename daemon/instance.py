@@ -206,7 +206,7 @@ def load_secrets(data: str) -> Secrets:
 def _make_secrets(path: str) -> Secrets:
     made = Secrets(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
     try:
-        _write_ours(path, msgspec.json.encode(made))
+        write_ours(path, msgspec.json.encode(made))
     except OSError as error:
         raise BadDataFolder(
             f"Cannot write {path} ({error.strerror}): make room on its disk and let hikazed write there."
@@ -234,7 +234,7 @@ def announce(info: Running, places: Iterable[str]) -> list[str]:
         path = os.path.join(place, ANNOUNCEMENT_FILE)
         try:
             os.makedirs(place, mode=0o700, exist_ok=True)
-            _write_ours(path, _encode(info))
+            write_ours(path, _encode(info))
         except OSError as error:
             warnings.append(
                 f"Cannot write {shown(to_text(path))} ({error.strerror}), by which other programs find this daemon: "
@@ -322,7 +322,7 @@ def _read_ours(path: str) -> bytes | None:
     return content
 
 
-def _write_ours(path: str, content: bytes) -> None:
+def write_ours(path: str, content: bytes) -> None:
     """Put a file in place whole, mode 0600, durably: a reader sees the old one or the new one."""
     folder = os.path.dirname(path)
     fd, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)  # mode 0600

@@ -7,12 +7,22 @@ content is a list of such names. Nothing is opened or looked up.
 import os.path
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 
 # Models
 
 MODEL_EXTENSIONS = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl", ".gguf"})
 """The endings ComfyUI loads (its `supported_pt_extensions`), and `.gguf`; in lower case."""
+
+NO_MODELS = frozenset({
+    "", "folder",
+    ".bat", ".cfg", ".css", ".csv", ".cube", ".html", ".ini", ".js", ".json", ".jsonl", ".log", ".md", ".otf", ".py",
+    ".srt", ".toml", ".tsv", ".ttf", ".txt", ".xml", ".yaml", ".yml",
+    ".apng", ".avif", ".bmp", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp",
+    ".flac", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".ogg", ".wav", ".webm",
+})  # fmt: skip
+"""Endings that some packs list in ComfyUI's folders, and that are texts, fonts, pictures or sounds; in lower case."""
 
 DOWNLOAD_SUFFIXES = (
     ".part",  # Firefox, wget2, KGet, most scripts
@@ -50,13 +60,20 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".~") or name.casefold().endswith(_TEMPORARY_SUFFIXES)
 
 
-def is_model_name(name: str) -> bool:
-    """Tell whether a file of this name would be a model.
+def is_model_name(name: str, more: Collection[str] = ()) -> bool:
+    """Tell whether a file of this name would be a model; `more` are endings that count as well where it lies.
 
     A name that starts with a dot never is: `._foo.safetensors` is what macOS leaves beside a file on foreign
     disks, and `.hikaze-...` is ours.
     """
-    return not name.startswith(".") and extension(name) in MODEL_EXTENSIONS and not is_temporary(name)
+    ending = extension(name)
+    counts = ending in MODEL_EXTENSIONS or ending in more
+    return counts and not name.startswith(".") and not is_temporary(name)
+
+
+def are_models(more: Collection[str]) -> Callable[[str], bool]:
+    """Give what tells whether a file of some name would be a model where some more endings count."""
+    return partial(is_model_name, more=more) if more else is_model_name
 
 
 def stem(name: str) -> str:

@@ -442,7 +442,7 @@ class Observer:
             case "gone":
                 self._forget_doubt(hint.path)
                 self._lose([hint.path])
-                if not is_model_name(os.path.basename(hint.path)) or hint.path in self._links.get(root.id, {}):
+                if not self._is_model(hint.path) or hint.path in self._links.get(root.id, {}):
                     self._lose_below(hint.path)  # it may have been a link to a folder, which goes as a file does
             case "folder":
                 self._look_soon(root, hint.path)
@@ -463,6 +463,14 @@ class Observer:
                 self._storms.dropped_hints(root.id, self._clock())
                 self._look_soon(root, hint.path)
         lane.wake.set()
+
+    def _is_model(self, path: str) -> bool:
+        """Tell whether a file at a path would be a model there."""
+        name = os.path.basename(path)
+        if is_model_name(name):
+            return True
+        root = rooting.of_path(self._presence.roots, path) if self._presence.more_endings else None
+        return root is not None and is_model_name(name, root.endings)
 
     def _arrived(self, lane: _Lane, path: str, *, renamed: bool = False) -> None:
         if not lane.backlog.add_file(path, renamed=renamed):
@@ -533,10 +541,10 @@ class Observer:
         arrived = lane.backlog.take_files()
         for path in lane.settling.due(self._clock()):
             arrived.setdefault(path, False)
-        files = [(path, renamed) for path, renamed in arrived.items() if is_model_name(os.path.basename(path))]
+        files = [(path, renamed) for path, renamed in arrived.items() if self._is_model(path)]
         for chunk in chunks(files, CHUNK):
             await self._take_in(lane, chunk)
-        others = [path for path in arrived if not is_model_name(os.path.basename(path))]
+        others = [path for path in arrived if not self._is_model(path)]
         for path in others:
             self._written.pop(path, None)
         no_files, lane.no_files = lane.no_files, []

@@ -48,19 +48,22 @@ class Presence:
         self._lanes_are_known = False
         self._in_lanes: set[int] = set()  # roots whose lane was found out
         self.roots: list[Root] = []
+        self.more_endings = False
+        """Whether in some root endings count that are no model's elsewhere."""
 
     def read_roots(self) -> None:
         """Learn which roots there are now, and leave alone at once those that are paused or removed by now."""
         before, open_before = self.roots, [root for root in self.roots if not root.paused]
         self.roots = rooting.every(self._library.db)
-        self._are_others |= {root.id for root in before} != {root.id for root in self.roots}
+        self.more_endings = any(root.endings for root in self.roots)
+        self._are_others |= _looked_for(before) != _looked_for(self.roots)
         self._disks.take_roots(self.roots)
         for root in filter(self._is_left, open_before):
             self._left.append(root)
             self._leave(root)
 
     def take_others(self) -> bool:
-        """Tell whether roots came or went since this was asked last."""
+        """Tell whether roots came or went, or what is looked for in them, since this was asked last."""
         others, self._are_others = self._are_others, False
         return others
 
@@ -262,3 +265,7 @@ class Presence:
         now = self._clock()
         self._next_sample[root.id] = now + min(max(SHARE * (now - begun), SHORTEST_S), LONGEST_S)
         return await self._library.with_reader(looking.is_known, root.id, found.new)
+
+
+def _looked_for(roots: Iterable[Root]) -> set[tuple[int, tuple[str, ...]]]:
+    return {(root.id, root.endings) for root in roots}

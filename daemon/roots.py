@@ -25,6 +25,8 @@ from ..events.catalog import (
 from ..events.pathtext import to_path, to_text
 from ..events.record import New
 from ..events.writer import Decision
+from ..projections import comfyui
+from .names import MODEL_EXTENSIONS, NO_MODELS
 from .rootcheck import Identity, identify
 from .scan import Seen
 
@@ -48,6 +50,8 @@ class Root(msgspec.Struct, frozen=True):
     identity: Identity | None
     paused: bool = False
     origin: RootOrigin = "configuration"
+    endings: tuple[str, ...] = ()
+    """Those that a ComfyUI looks for there, beside those of every model."""
 
     def holds(self, path: str) -> bool:
         """Tell whether a path lies below this root."""
@@ -69,10 +73,27 @@ def every(db: apsw.Connection) -> list[Root]:
         "SELECT id, path, kind, type, offline, why, fsid, ino, fstype, paused, origin"
         " FROM roots WHERE NOT removed ORDER BY id"
     )
+    endings = {path: _of_models(those) for path, those in comfyui.endings(db).items()}
     return [
-        Root(number, to_path(path), kind, type_, bool(offline), why, _identity(proof), bool(paused), origin)
+        Root(
+            number,
+            to_path(path),
+            kind,
+            type_,
+            bool(offline),
+            why,
+            _identity(proof),
+            bool(paused),
+            origin,
+            endings.get(path, ()) if kind == "model" else (),
+        )
         for number, path, kind, type_, offline, why, *proof, paused, origin in rows
     ]
+
+
+def _of_models(endings: Iterable[str]) -> tuple[str, ...]:
+    """Give those endings that only there are a model's: packs also list those of texts and pictures."""
+    return tuple(each for each in endings if each not in MODEL_EXTENSIONS and each not in NO_MODELS)
 
 
 def _identity(columns: Sequence[object]) -> Identity | None:
@@ -119,16 +140,26 @@ def _last(known: Mapping[_Key, _Known]) -> int:
     return max((root.number for root in known.values()), default=0)
 
 
+def known_as(db: apsw.Connection, wanted: Wanted) -> _Known | None:
+    """Give the root that was this folder for this type before, watched or not."""
+    return _known(db).get(_key(wanted))
+
+
+def last_number(db: apsw.Connection) -> int:
+    """Give the last number that was given to a root."""
+    return _last(_known(db))
+
+
 def adjust(db: apsw.Connection, wanted: Sequence[Wanted]) -> Decision:
     """Decide at the start which roots come and go, by what the configuration and a ComfyUI want.
 
     A path that comes back keeps its id. What the user added stays, and is not made something else; what the user
-    removed does not come.
+    removed does not come. What a running ComfyUI told of stays until it tells otherwise.
     """
     known = _known(db)
     last = _last(known)
     users = {key[0] for key, root in known.items() if root.origin == "user" and not root.removed}
-    keys = {_key(root) for root in wanted}
+    keys = {_key(root) for root in wanted} | {(path, "model", type_) for path, type_ in comfyui.paths(db)}
     events: list[New] = []
     for key, root in known.items():
         if key not in keys and not root.removed and root.origin != "user":

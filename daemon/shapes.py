@@ -1,5 +1,6 @@
 """What goes over the API: the bodies it takes and the answers it gives, from which OpenAPI is made."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -123,6 +124,67 @@ class NoBody(Body, frozen=True):
     """Nothing: `{}` or no body at all."""
 
 
+WholePath = Annotated[str, Meta(min_length=1, max_length=32_767)]
+Strength = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]
+
+
+class ComfyuiFolders(Body, frozen=True):
+    """The folders of one type, the first being where new models go; without `extensions` every ending counts."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=200)]
+    paths: Annotated[list[WholePath], Meta(max_length=1_000)]
+    extensions: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=1_000)] = []
+
+
+class ComfyuiBody(Body, frozen=True):
+    """All folders of models that the ComfyUI in the folder `base` has now; NUL and four digits are a unit of no UTF-8.
+
+    Those that it told of before and does not name now are watched no more, unless somebody else names them.
+    """
+
+    base: WholePath
+    folders: Annotated[list[ComfyuiFolders], Meta(max_length=1_000)]
+
+
+class UseBody(Body, frozen=True):
+    """How many prompts that load a file were queued, and when the last: in ms since 1970 UTC, or as ISO 8601 has it."""
+
+    path: WholePath | UnsetType = UNSET
+    sha256: Hash | UnsetType = UNSET
+    count: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1
+    last: Annotated[int, Meta(ge=1, le=2**53)] | datetime | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse a use of nothing, or of two things."""
+        if (self.path is UNSET) == (self.sha256 is UNSET):
+            raise ValueError("name what was used by `path` or by `sha256`")
+
+
+class UsageBody(Body, frozen=True):
+    """What a ComfyUI used since it told of that before."""
+
+    used: Annotated[list[UseBody], Meta(max_length=20_000)]
+
+
+class LoraEntry(Body, frozen=True):
+    """A LoRA in a set, as the payload of a node has it."""
+
+    full_path: Annotated[str, Meta(max_length=32_767)]
+    name: Annotated[str, Meta(max_length=1_000)] = ""
+    strength_model: Strength = 1.0
+    strength_clip: Strength = 1.0
+    sha256: str | None = None
+    enabled: bool = True
+
+
+class LoraSetBody(Body, frozen=True):
+    """LoRAs in their order, to be saved under a name."""
+
+    name: Name
+    loras: Annotated[list[LoraEntry], Meta(max_length=1_000)]
+    note: Annotated[str, Meta(max_length=10_000)] = ""
+
+
 # Answers ----------------------------------------------------------------------------------------------
 
 
@@ -136,6 +198,8 @@ class Problem(msgspec.Struct):
     at: int | UnsetType = UNSET
     offset: int | UnsetType = UNSET
     """How many bytes of an upload are here."""
+    existing: int | UnsetType = UNSET
+    """The set of LoRAs that has the name already."""
 
 
 class Written(msgspec.Struct):
@@ -249,7 +313,8 @@ class ModelWhole(ModelCard, kw_only=True):
     itself: `metadata` as it stands there, `facts` as we read them, `told` what became tags and texts of it.
     `offered_prompts` are those of its cover, else of the first picture that carries some; nobody wrote them to it.
     `hash_state` is claimed where an earlier library alone tells of the hash, and denied where other content lies at
-    one of the paths it gave.
+    one of the paths it gave. `uses` counts the prompts that ComfyUI queued and that load it, `last_used` says when the
+    last was.
     """
 
     description: str
@@ -264,6 +329,8 @@ class ModelWhole(ModelCard, kw_only=True):
     hash_state: Literal["confirmed", "claimed", "denied"]
     denied: list[Denied]
     locations: list[Location]
+    uses: int
+    last_used: int | None
     header: dict[str, Any]
     version: int
 
@@ -788,6 +855,89 @@ class Session(msgspec.Struct, omit_defaults=True):
     image_key: str | None = None
     code: str | None = None
     url: str | None = None
+
+
+class LeftOut(msgspec.Struct):
+    """A folder that a ComfyUI told of and that is not watched on that account, and why."""
+
+    path: str
+    why: str
+
+
+class ComfyuiTold(msgspec.Struct):
+    """The roots that a ComfyUI's folders are, by id, and those of its folders that are none."""
+
+    roots: list[int]
+    left_out: list[LeftOut]
+    position: int
+
+
+class UsageTold(msgspec.Struct):
+    """How many files' uses were counted; `unknown` are the paths and hashes of those that are none of ours."""
+
+    counted: int
+    unknown: list[str]
+    position: int
+
+
+class LoraInSet(msgspec.Struct):
+    """A LoRA in a set, as the payload of a node has it."""
+
+    name: str
+    full_path: str
+    strength_model: float
+    strength_clip: float
+    sha256: str | None
+    enabled: bool
+
+
+class LoraSet(msgspec.Struct):
+    """A set of LoRAs, in their order."""
+
+    id: int
+    name: str
+    note: str
+    loras: list[LoraInSet]
+    created: int
+    changed: int
+    version: int
+
+
+class LoraSetWritten(LoraSet):
+    """A set of LoRAs as it is after a write."""
+
+    position: int
+
+
+class LoraSetPage(msgspec.Struct):
+    """A page of sets, by name."""
+
+    items: list[LoraSet]
+    next: str | None
+
+
+ResolvedBy = Literal["path", "sha256", "earlier", "name"]
+
+
+class Candidate(msgspec.Struct):
+    """A file that is here and may be the one that is meant: of a model, or of a pending model."""
+
+    path: str
+    name: str
+    type: str | None
+    sha256: str | None
+    pending: int | None
+    size_bytes: int
+    by: ResolvedBy
+
+
+class Resolved(msgspec.Struct):
+    """Where a file lies now. `here`: where it is said to; else the candidates, the likeliest, `path`, first."""
+
+    here: bool
+    found_by: ResolvedBy | None
+    path: str | None
+    candidates: list[Candidate]
 
 
 class RootState(msgspec.Struct):

@@ -98,6 +98,28 @@ class Provided(Value, frozen=True):
     problem: str = ""
 
 
+class Folders(Value, frozen=True):
+    """The folders of one type, the first being where new models go, and which endings are looked for there.
+
+    Without any endings it is every ending, as in ComfyUI.
+    """
+
+    type: str
+    paths: tuple[str, ...]
+    extensions: tuple[str, ...] = ()
+
+
+class ChosenLora(Value, frozen=True):
+    """A LoRA in a set, as the payload of a node has it: where its file lies, and how strongly it is used."""
+
+    name: str
+    full_path: str
+    strength_model: float = 1.0
+    strength_clip: float = 1.0
+    sha256: str | None = None
+    enabled: bool = True
+
+
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="event"):
     """Something that happened."""
 
@@ -153,6 +175,13 @@ class RootCameOnline(Event, frozen=True, tag="root-came-online"):
     fsid: int
     ino: int
     fstype: str = ""
+
+
+class ComfyuiFoldersTold(Event, frozen=True, tag="comfyui-folders-told"):
+    """A running ComfyUI, known by its base folder, told which folders of models it has: all of them, as of now."""
+
+    base: str
+    folders: tuple[Folders, ...]
 
 
 # Pending models: seen, and not imported ---------------------------------------------------------------
@@ -417,6 +446,40 @@ class ModelHashed(Event, frozen=True, tag="model-hashed"):
 
     model: str
     hashes: dict[str, str]
+
+
+# Use --------------------------------------------------------------------------------------------------
+
+
+class ModelUsed(Event, frozen=True, tag="model-used"):
+    """A ComfyUI queued prompts that load a model: how many since it told of that before, and when the last."""
+
+    model: str
+    count: int
+    last: int
+
+
+class PendingUsed(Event, frozen=True, tag="pending-used"):
+    """A ComfyUI queued prompts that load the file of a pending model."""
+
+    pending: int
+    count: int
+    last: int
+
+
+class LoraSetSaved(Event, frozen=True, tag="lora-set-saved"):
+    """Somebody saved LoRAs, in their order, under a name: a new set, or in place of what the set held."""
+
+    lora_set: int
+    name: str
+    note: str = ""
+    loras: tuple[ChosenLora, ...] = ()
+
+
+class LoraSetDeleted(Event, frozen=True, tag="lora-set-deleted"):
+    """Somebody deleted a set of LoRAs; its number is not used again."""
+
+    lora_set: int
 
 
 # Locations: where a model's content lies ---------------------------------------------------------------

@@ -21,6 +21,7 @@ _KEYS = {
     "added": ("created_at", int),
     "size": ("size_bytes", int),
     "changed": ("changed_at", int),
+    "used": ("used_at", int),
 }
 
 

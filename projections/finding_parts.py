@@ -12,7 +12,7 @@ from pyroaring import BitMap
 from .finding_places import folded
 from .finding_rows import Rows
 from .finding_words import spelled
-from .parts import Added, All, Any, Hashed, Is, Not, Part, Path, Sized, Tagged, Typed, Word
+from .parts import Added, All, Any, Hashed, Is, Not, Part, Path, Sized, Tagged, Typed, Used, Word
 from .searching import FILES, HAD_FILES, HAD_NAMES, NAME, TEXTS
 from .tables import rows
 from .text import fold, tag_key
@@ -59,6 +59,8 @@ class Question:
                 return known.orders["size"].between(self._db, least, most)
             case Added(since=since, until=until):
                 return known.orders["added"].between(self._db, since, until)
+            case Used(since=since, until=until):
+                return known.orders["used"].between(self._db, max(since, 1), until)  # 0 is never
             case Is(what=what):
                 return self._state(what)
             case Hashed(prefix=prefix):
@@ -146,6 +148,8 @@ class Question:
                 return known.all - places.present() - places.offline()
             case "duplicate":
                 return places.duplicates(self._db)
+            case "unused":
+                return known.orders["used"].between(self._db, 0, 0)
             case "untagged":
                 return known.tags.untagged(known.all)
             case _:

@@ -26,8 +26,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 _AT_ONCE = 2_000
 _SOME = "WHERE m.rowid IN (SELECT value FROM json_each(?))"
-_PLAIN = 7  # columns: what `Reading.plain` holds
-_MODELS = """SELECT m.rowid, m.sha256, m.type, m.size_bytes, m.created_at, m.changed_at, m.favorite,
+_PLAIN = 8  # columns: what `Reading.plain` holds
+_MODELS = """SELECT m.rowid, m.sha256, m.type, m.size_bytes, m.created_at, m.changed_at, m.used_at, m.favorite,
     m.name_key, m.words, m.path, m.file_words, l.path, l.root, l.lost, l.shown, l.words
     FROM models m LEFT JOIN locations l ON l.model_hash = m.sha256"""
 _RENAMED = "SELECT DISTINCT m.rowid FROM earlier_names e CROSS JOIN models m ON m.sha256 = e.model_hash"
@@ -58,11 +58,11 @@ def _reading(lines: list[Any], earlier: Mapping[int, Sequence[str]]) -> Reading:
         places: list[Place] = [(model, None, 1, path)] if path else []
         files = file_words and f"/{file_words}"
     elif len(lines) == 1:
-        places, files = [(model, *first[12:15])], f"/{first[15]}"
+        places, files = [(model, *first[13:16])], f"/{first[16]}"
     else:
-        lines.sort(key=itemgetter(11))
-        places = [(model, *line[12:15]) for line in lines]
-        files = "\n".join([f"/{line[15]}" for line in lines])
+        lines.sort(key=itemgetter(12))
+        places = [(model, *line[13:16]) for line in lines]
+        files = "\n".join([f"/{line[16]}" for line in lines])
     said = name, words[len(name) + 1 :], files, *earlier.get(model, _NONE)
     return Reading(first[:_PLAIN], Document(model, said), places)
 

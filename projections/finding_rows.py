@@ -42,7 +42,7 @@ class Rows:
         self.kept = Kept()
         self.places = Places()
         self._digests = bytearray(_DIGEST)
-        self._numbers = {"size": array("q", (0,)), "added": array("q", (0,)), "changed": array("q", (0,))}
+        self._numbers = {name: array("q", (0,)) for name in ("size", "added", "changed", "used")}
         self._grow(rows(db, "SELECT coalesce(max(rowid), 0) FROM models")[0][0])
         found = read(db)
         while some := list(islice(found, _AT_ONCE)):
@@ -54,12 +54,13 @@ class Rows:
         self.tags = Tags(db, self._last)
         self.terms = Terms(self.kept, self.all)
         self.cards = Cards(self.tags)
-        size, added, changed = (numbers.__getitem__ for numbers in self._numbers.values())
+        size, added, changed, used = (numbers.__getitem__ for numbers in self._numbers.values())
         self.orders = {
             "name": Order("name_key", self.kept.name, self.digest),
             "size": Order("size_bytes", size, self.digest),
             "added": Order("created_at", added, self.digest),
             "changed": Order("changed_at", changed, self.digest),
+            "used": Order("used_at", used, self.digest),
         }
 
     def digest(self, model: int) -> bytes:
@@ -125,10 +126,10 @@ class Rows:
 
     def _put_plain(self, found: Iterable[Reading]) -> None:
         types, favorites = dict[str, list[int]](), list[int]()
-        sizes, addeds, changeds = self._numbers.values()
-        for model, sha256, type_, size, added, changed, favorite in [each.plain for each in found]:
+        sizes, addeds, changeds, useds = self._numbers.values()
+        for model, sha256, type_, size, added, changed, used, favorite in [each.plain for each in found]:
             self._digests[model * _DIGEST : (model + 1) * _DIGEST] = digest_of(sha256)
-            sizes[model], addeds[model], changeds[model] = size, added, changed
+            sizes[model], addeds[model], changeds[model], useds[model] = size, added, changed, used
             types.setdefault(type_, []).append(model)
             if favorite:
                 favorites.append(model)

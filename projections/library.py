@@ -14,7 +14,7 @@ from .layers import Row, origins
 from .paging import Page, key_of, page_of
 from .told import told_of
 
-Order = Literal["name", "-name", "added", "-added", "size", "-size", "changed", "-changed"]
+Order = Literal["name", "-name", "added", "-added", "size", "-size", "changed", "-changed", "used", "-used"]
 ORDERS: tuple[str, ...] = get_args(Order)
 
 _KEYS: dict[str, tuple[str, type]] = {
@@ -22,6 +22,7 @@ _KEYS: dict[str, tuple[str, type]] = {
     "added": ("created_at", int),
     "size": ("size_bytes", int),
     "changed": ("changed_at", int),
+    "used": ("used_at", int),
 }
 
 _STATE = "CASE WHEN r.id IS NULL THEN 2 WHEN r.offline THEN 1 WHEN l.lost THEN 2 ELSE 0 END"
@@ -147,6 +148,7 @@ def _whole(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
         (sha256,),
     )
     denied, header = models.denied_of(db, sha256), msgspec.json.decode(row[2])
+    uses, last_used = models.uses(db, sha256)
     return (
         msgspec.json.decode(row[0])
         | msgspec.json.decode(row[1])
@@ -158,6 +160,8 @@ def _whole(db: apsw.Connection, sha256: str) -> dict[str, Any] | None:
             "denied": [{"path": shown(one.path), "sha256": one.actual} for one in denied],
             "locations": [msgspec.json.decode(line[0]) for line in locations],
             "header": header,
+            "uses": uses,
+            "last_used": last_used,
             "version": known.version,
         }
     )

@@ -27,11 +27,13 @@ from ..events.catalog import (
     ModelProvided,
     ModelTagged,
     ModelUntagged,
+    ModelUsed,
     PendingEdited,
     PendingFound,
     PendingImported,
     PendingMoved,
     PendingReturned,
+    PendingUsed,
     Texts,
 )
 from ..events.pathtext import shown
@@ -45,7 +47,7 @@ from .text import fold
 from .texts import edited, given_in, meta_json, texts_of
 from .told import told_in, told_of
 
-VERSION = 4
+VERSION = 5
 # The long columns stand last: SQLite reads through all that stand before the one it looks for.
 SCHEMA = (
     OF_MODELS.schema
@@ -64,6 +66,8 @@ CREATE TABLE models (
     name_key TEXT NOT NULL,
     file_words TEXT NOT NULL DEFAULT '',
     changed_at INTEGER NOT NULL,
+    uses INTEGER NOT NULL DEFAULT 0,
+    used_at INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL,
     words TEXT NOT NULL,
     meta_json TEXT NOT NULL,
@@ -86,6 +90,7 @@ CREATE TABLE locations (
     claimed INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX locations_by_model ON locations (model_hash);
+CREATE TABLE pending_uses (id INTEGER PRIMARY KEY, uses INTEGER NOT NULL, used_at INTEGER NOT NULL);
 CREATE TABLE denied_claims (
     model_hash TEXT NOT NULL,
     path TEXT NOT NULL,
@@ -102,10 +107,12 @@ CREATE INDEX models_by_name ON models (name_key, sha256);
 CREATE INDEX models_by_added ON models (created_at, sha256);
 CREATE INDEX models_by_size ON models (size_bytes, sha256);
 CREATE INDEX models_by_changed ON models (changed_at, sha256);
+CREATE INDEX models_by_used ON models (used_at, sha256);
 CREATE INDEX models_by_type_name ON models (type, name_key, sha256);
 CREATE INDEX models_by_type_added ON models (type, created_at, sha256);
 CREATE INDEX models_by_type_size ON models (type, size_bytes, sha256);
 CREATE INDEX models_by_type_changed ON models (type, changed_at, sha256);
+CREATE INDEX models_by_type_used ON models (type, used_at, sha256);
 CREATE INDEX models_by_rules ON models (header_rules);
 CREATE INDEX locations_by_inode ON locations (ino, size_bytes, mtime_ns);
 CREATE INDEX locations_claimed ON locations (path) WHERE claimed;
@@ -134,6 +141,8 @@ HANDLES = (
     PendingReturned,
     PendingEdited,
     PendingImported,
+    ModelUsed,
+    PendingUsed,
 )
 
 
@@ -187,11 +196,27 @@ def apply(db: Tables, stored: Stored) -> None:
         case PendingImported(pending=pending, model=model, status=status) if status != "ignored":
             if status != "deleted":
                 earlier.become(db, pending, model)
+                db.execute(_USED_BEFORE, (pending, model))
             earlier.drop(db, pending)
+            db.execute("DELETE FROM pending_uses WHERE id = ?", (pending,))
+        case ModelUsed(model=model, count=count, last=last):
+            db.execute(
+                "UPDATE models SET uses = uses + ?, used_at = max(used_at, ?) WHERE sha256 = ?", (count, last, model)
+            )
+        case PendingUsed(pending=pending, count=count, last=last):
+            db.execute(_USE_PENDING, (pending, count, last))
         case _:
             pass
 
 
+_USE_PENDING = (
+    "INSERT INTO pending_uses VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
+    " SET uses = uses + excluded.uses, used_at = max(used_at, excluded.used_at)"
+)
+_USED_BEFORE = (
+    "UPDATE models SET uses = models.uses + p.uses, used_at = max(models.used_at, p.used_at)"
+    " FROM (SELECT uses, used_at FROM pending_uses WHERE id = ?) p WHERE sha256 = ?"
+)
 _FORGET = "DELETE FROM locations WHERE path = ? AND model_hash = ?"
 
 _BEST_PATH = (
@@ -463,6 +488,12 @@ def marks(db: apsw.Connection, models: Sequence[str]) -> dict[str, Mark]:
         (msgspec.json.encode(models).decode(),),
     )
     return {sha256: Mark(type_, bool(favorite), bool(said)) for sha256, type_, favorite, said in found}
+
+
+def uses(db: apsw.Connection, sha256: str) -> tuple[int, int | None]:
+    """Give how many prompts that were queued load a model, and when the last was (ms since 1970 UTC; None: never)."""
+    row = db.execute("SELECT uses, nullif(used_at, 0) FROM models WHERE sha256 = ?", (sha256,)).fetchone()
+    return (0, None) if row is None else (row[0], row[1])
 
 
 def provided(db: apsw.Connection, sha256: str) -> list[Row]:

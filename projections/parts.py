@@ -9,7 +9,7 @@ from .amounts import FIRST_MS, LAST_MS, MOST_BYTES, NO_BYTES, moment_text
 
 OPERATORS = ("AND", "OR", "NOT")
 
-State = Literal["missing", "offline", "present", "duplicate", "untagged", "favorite"]
+State = Literal["missing", "offline", "present", "duplicate", "untagged", "favorite", "unused"]
 STATES: tuple[str, ...] = get_args(State)
 
 
@@ -56,11 +56,18 @@ class Added(msgspec.Struct, frozen=True):
     until: int
 
 
+class Used(msgspec.Struct, frozen=True):
+    """A prompt that loads it was queued last between these times, in ms since 1970 UTC, both included."""
+
+    since: int
+    until: int
+
+
 class Is(msgspec.Struct, frozen=True):
     """It is in this state.
 
     `missing`, `offline` and `present` are the state that its card shows; `duplicate`: its content lies in two files
-    or more, as `duplicates` counts them; `untagged`: it has no tag.
+    or more, as `duplicates` counts them; `untagged`: it has no tag; `unused`: no prompt that loads it was ever queued.
     """
 
     what: State
@@ -96,7 +103,7 @@ class Any(msgspec.Struct, frozen=True):
     parts: tuple["Part", ...]
 
 
-Part = Word | Tagged | Typed | Sized | Added | Is | Hashed | Path | Not | All | Any
+Part = Word | Tagged | Typed | Sized | Added | Used | Is | Hashed | Path | Not | All | Any
 
 
 def asks_for_words(part: Part) -> bool:
@@ -139,6 +146,8 @@ def _term(part: Part) -> str:
             return "size:" + _size_text(least, most)
         case Added(since=since, until=until):
             return "added:" + _added_text(since, until)
+        case Used(since=since, until=until):
+            return "used:" + _added_text(since, until)
         case Is(what=what):
             return "is:" + what
         case Hashed(prefix=prefix):

@@ -1,4 +1,4 @@
-"""Which pending models a list is asked for: by their state, by how their last import stands, by words in names."""
+"""Which pending models a list is asked for: by state, type, place, how the last import stands, words in names."""
 
 from collections.abc import Iterable
 from os.path import basename
@@ -28,6 +28,8 @@ class Wanted(NamedTuple):
     states: frozenset[State] = frozenset()
     imports: frozenset[Import] = frozenset()
     words: tuple[str, ...] = ()
+    type: str | None = None
+    in_place: bool | None = None
 
 
 EVERYTHING = Wanted()
@@ -69,13 +71,19 @@ def sizes(db: apsw.Connection, numbers: Iterable[int]) -> dict[int, int]:
 
 
 def _plain(wanted: Wanted) -> Condition:
-    parts, values = ["true"], list[str]()
+    parts, values = ["true"], list[str | int]()
     if wanted.states:
         parts.append(STATE + _AMONG)
         values.append(_listed(wanted.states))
     if wanted.imports:
         parts.append(_LAST_IMPORT + _AMONG)
         values.append(_listed("planned" if each == "running" else each for each in wanted.imports))
+    if wanted.type is not None:
+        parts.append("p.type = ?")
+        values.append(wanted.type)
+    if wanted.in_place is not None:
+        parts.append("p.in_place = ?")
+        values.append(int(wanted.in_place))
     return Condition(" AND ".join(parts), tuple(values))
 
 

@@ -10,7 +10,24 @@ from datetime import UTC, tzinfo
 import msgspec
 
 from .amounts import BadAmount, sizes, times
-from .parts import OPERATORS, STATES, Added, All, Any, Hashed, Is, Not, Part, Path, Sized, State, Tagged, Typed, Word
+from .parts import (
+    OPERATORS,
+    STATES,
+    Added,
+    All,
+    Any,
+    Hashed,
+    Is,
+    Not,
+    Part,
+    Path,
+    Sized,
+    State,
+    Tagged,
+    Typed,
+    Used,
+    Word,
+)
 from .text import fold
 
 MOST_CHARACTERS = 2_000
@@ -22,7 +39,7 @@ _OPENING = '"“”„'
 _TYPEWRITTEN = re.compile('"((?:[^"]|"")*+)"')
 _TYPESET = re.compile("[“”„]([^“”]*)[“”]")
 _FIELD = re.compile(r"([^\W\d_]+):")
-_FIELDS = ("tag", "type", "size", "added", "is", "hash", "path", "name")
+_FIELDS = ("tag", "type", "size", "added", "used", "is", "hash", "path", "name")
 _OTHER_STATES = {"favourite": "favorite"}
 _LEAST_DIGITS = 4
 _MOST_DIGITS = 64
@@ -201,6 +218,8 @@ class _Reader:
                 return Sized(*self._amount(lambda: sizes(value), at))
             case "added":
                 return Added(*self._amount(lambda: times(value, self._meaning.now_ms, self._meaning.zone), at))
+            case "used":
+                return Used(*self._amount(lambda: times(value, self._meaning.now_ms, self._meaning.zone), at))
             case "is":
                 return _is(value, at)
             case "hash":

@@ -23,7 +23,7 @@ from ..events.errors import DamagedLog, NewerLog
 from ..events.log import EventLog
 from ..events.reader import LogReader
 from ..events.record import Stored
-from . import hashes, images, imports, migrations, models, pending, roots, searching, tags
+from . import comfyui, hashes, images, imports, lora_sets, migrations, models, pending, roots, searching, tags
 from .tables import Tables, rows
 from .touched import Touched, touched_by
 
@@ -56,7 +56,8 @@ def view_name(view: View) -> str:
 
 
 VIEWS: tuple[View, ...] = tuple(
-    cast("View", module) for module in (roots, tags, models, images, pending, imports, migrations, hashes, searching)
+    cast("View", module)
+    for module in (roots, tags, models, images, pending, imports, migrations, hashes, comfyui, lora_sets, searching)
 )
 
 _SEARCHING = cast("View", searching)

@@ -14,6 +14,7 @@ from ..events.catalog import (
     ModelHashed,
     ModelTagged,
     ModelUntagged,
+    ModelUsed,
     RootAdded,
     RootCameOnline,
     RootPaused,
@@ -27,7 +28,7 @@ from ..events.catalog import (
 )
 from ..events.record import Stored
 
-_TELL_NO_WORDS = (ModelTagged, ModelUntagged, ImageAdded, ImageRemoved, CoverChosen, ModelHashed)
+_TELL_NO_WORDS = (ModelTagged, ModelUntagged, ImageAdded, ImageRemoved, CoverChosen, ModelHashed, ModelUsed)
 
 
 MOST = 10_000

@@ -28,9 +28,12 @@ FROM_OUTSIDE: dict[str, set[str] | None] = {
     "daemon": None,
     "projections": None,
     "events": None,
-    "comfy_node": {"aiohttp", "comfy", "comfy_api", "folder_paths", "nodes", "server", "torch"},
+    "comfy_node": {"aiohttp", "comfy", "comfy_api", "folder_paths", "nodes", "server", "torch", "yarl"},
     "web": set(),
 }
+
+# What ships without holding Python: the words that ComfyUI reads from the pack's own folder.
+DATA = ("locales",)
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,7 @@ def test_every_package_ships() -> None:
     listed = PROJECT["tool"]["setuptools"]["package-dir"]
 
     assert [folder for folder in ours if not (REPOSITORY / folder / "__init__.py").is_file()] == []
-    assert listed == {f"hikaze.{folder.replace('/', '.')}": folder for folder in ours}
+    assert listed == {f"hikaze.{folder.replace('/', '.')}": folder for folder in (*ours, *DATA)}
     assert sorted(PROJECT["tool"]["setuptools"]["packages"]) == sorted(listed)
 
 

@@ -31,7 +31,7 @@ may_go_on() {
     esac
 }
 
-missing=$(sh tools/chromium.sh; sh tools/faults.sh)
+missing=$(sh tools/chromium.sh; sh tools/faults.sh; sh tools/comfyui.sh)
 rm -rf .cache/tests
 mkdir -p .cache/tests
 case " $* " in

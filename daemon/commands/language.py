@@ -20,9 +20,10 @@ ROWS = (
     ("added:<30d   added:>1y", "younger, older; h d w m y, m is 30 days, y is 365; added:1w..2w"),
     ("added:2026-11   added:>2026", "within a year, month or day, by the daemon's clock; behind it"),
     ("added:2026-01..2026-03", "from the beginning of the first to the end of the last"),
+    ("used:<30d   used:2026-11", "when ComfyUI last queued a prompt that loads it; as with added"),
     ("is:missing   is:offline   is:present", "no file is left; all are on disks that are away; one is here"),
     ("is:duplicate   is:untagged", "its content lies in several files; it has no tag"),
-    ("is:favorite", "one of your favourites"),
+    ("is:favorite   is:unused", "one of your favourites; no prompt that loads it was ever queued"),
     ("hash:1f3b9a", "SHA-256, AutoV1, V2, V3, BLAKE3 or CRC32 begins so; 4 digits or more"),
     ("path:flux/styles", "in the path of one of its files; \\ does as well"),
 )

@@ -20,6 +20,7 @@ from ..grounds import Absent
 from ..hashing import Hashed, unheard
 from ..looking import AsKnown, Fingerprint, Looked
 from ..mounts import Mount
+from ..names import are_models
 from ..polling import Polling
 from ..rootcheck import Identity
 from ..roots import Root
@@ -210,7 +211,7 @@ class FarDisks(Disks):
         if point != NEAR:
             at_home = self.lane(root) == point
             token = await self._tell_known(point, known)
-            where = (root.path, token, barred, by_point.get(point, []), closed)
+            where = (root.path, token, barred, by_point.get(point, []), closed, root.endings)
             return await self._ask(point, "look", *where, under, followed, patient=at_home)
         found = await asyncio.to_thread(
             look,
@@ -220,6 +221,7 @@ class FarDisks(Disks):
             closed=closed,
             under=under,
             followed=followed,
+            wanted=are_models(root.endings),
             stop=stop.is_set,
             is_far=_is_far(Resolver(self._far)) if self._far else None,
         )
@@ -231,7 +233,7 @@ class FarDisks(Disks):
                 self._tops |= dict.fromkeys(links, place)
                 with contextlib.suppress(NoAnswer):  # what cannot be reached is not gone
                     token = await self._tell_known(place, _known_behind(links, known))
-                    where = (root.path, token, barred, by_point.get(place, []), closed)
+                    where = (root.path, token, barred, by_point.get(place, []), closed, root.endings)
                     found.join(await self._ask(place, "look_behind", *where, links, followed, patient=False))
         return found
 

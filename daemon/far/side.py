@@ -20,7 +20,7 @@ from ..grounds import Absent
 from ..hashing import Hashed, ReadingStopped, hash_file
 from ..listing import Listing
 from ..looking import AsKnown, Fingerprint, Looked
-from ..names import Folder, being_downloaded, is_model_name
+from ..names import Folder, are_models, being_downloaded, is_model_name
 from ..rootcheck import Identity, identify
 from ..roots import Root
 from ..scan import Known, Look, StoppedError, look, stat_file
@@ -137,15 +137,16 @@ class Far:
         barred: set[tuple[int, int]],
         beside: Sequence[str],
         closed: set[str],
+        endings: Sequence[str],
         under: str | None,
         followed: Mapping[str, str] | None,
     ) -> Look:
         """Look at a root, or at a folder of it, knowing what was told under a token.
 
-        `beside` are other roots here, `closed` those anywhere that may not be touched.
+        `beside` are other roots here, `closed` those anywhere that may not be touched; `endings` count there as well.
         """
         barred = barred | looking.identities(work.each(beside))
-        return self._look(work, top, self._known.pop(token, {}), barred, closed, under, followed)
+        return self._look(work, top, self._known.pop(token, {}), barred, closed, endings, under, followed)
 
     def _look(
         self,
@@ -154,11 +155,15 @@ class Far:
         known: Mapping[str, Known],
         barred: Collection[tuple[int, int]],
         closed: Collection[str],
+        endings: Collection[str],
         under: str | None,
         followed: Mapping[str, str] | None,
     ) -> Look:
         steps = _KnownSteps(known, work.alive)
-        return look(top, steps, barred=barred, closed=closed, under=under, followed=followed, stop=work.alive)
+        wanted = are_models(endings)
+        return look(
+            top, steps, barred=barred, closed=closed, under=under, followed=followed, wanted=wanted, stop=work.alive
+        )
 
     def look_behind(
         self,
@@ -168,6 +173,7 @@ class Far:
         barred: set[tuple[int, int]],
         beside: Sequence[str],
         closed: set[str],
+        endings: Sequence[str],
         links: Sequence[str],
         followed: Mapping[str, str] | None,
     ) -> Look:
@@ -181,11 +187,11 @@ class Far:
                 total.unreadable.append((link, error.strerror or str(error)))
                 continue
             if seen is None:
-                behind = self._look(work, top, known, barred, closed, link, followed)
+                behind = self._look(work, top, known, barred, closed, endings, link, followed)
                 if behind.folders:
                     behind.links[link] = os.path.realpath(link)
                 total.join(behind)
-            elif (row := known.get(link)) is not None or is_model_name(os.path.basename(link)):
+            elif (row := known.get(link)) is not None or is_model_name(os.path.basename(link), endings):
                 total.files += 1
                 if row is None:
                     total.new.append(seen)

@@ -44,7 +44,7 @@ async def list_models(services: Services, request: web.Request) -> web.Response:
         return await _find(services, request, order)
     services.library.expect_searches()
     query = library.Query(
-        type=_type(request),
+        type=type_of(request),
         tags=tuple(tags_),
         not_tags=tuple(not_tags),
         order=msgspec.convert(order or "name", library.Order),
@@ -72,7 +72,7 @@ async def _find(services: Services, request: web.Request, order: str | None) -> 
     return answer(page.json())
 
 
-def _type(request: web.Request) -> str | None:
+def type_of(request: web.Request) -> str | None:
     """Give the type that is asked for by parameter: as in a query, `lora` means `loras`."""
     type_ = one(request, "type") or None
     try:
@@ -83,7 +83,7 @@ def _type(request: web.Request) -> str | None:
 
 def _asked(request: web.Request) -> Part:
     parts = [parse(one(request, "q") or "", now_ms=now_ms(), type_of=canonical_type, zone=None)]
-    type_ = _type(request)
+    type_ = type_of(request)
     if type_ is not None:
         parts.append(Typed(type_))
     parts += [Tagged(name, "exact") for name in request.query.getall("tag", [])]

@@ -18,7 +18,7 @@ from ..http import ApiError, answer, how, limit_of, number, one, problem, read_b
 from ..importer import Ended, Wish
 from ..services import Services
 from ..shapes import ImportBody, PendingPatch
-from .models import whole_model
+from .models import type_of, whole_model
 
 Value = TypeVar("Value", bound=str)
 
@@ -42,8 +42,15 @@ def _wanted(request: web.Request) -> Wanted:
     words = (one(request, "q") or "").split()
     if sum(map(len, words)) > MOST_CHARACTERS:
         raise ApiError(422, f"q has at most {MOST_CHARACTERS:,} characters")
+    in_place = one(request, "in_place")
+    if in_place not in (None, "0", "1"):
+        raise ApiError(422, "in_place is 1 for those that lie in a model folder, 0 for those that do not")
     return Wanted(
-        frozenset(_each_of(request, "state", STATES)), frozenset(_each_of(request, "import", IMPORTS)), tuple(words)
+        frozenset(_each_of(request, "state", STATES)),
+        frozenset(_each_of(request, "import", IMPORTS)),
+        tuple(words),
+        type_of(request),
+        None if in_place is None else in_place == "1",
     )
 
 

@@ -3,7 +3,7 @@
 from .. import shapes
 from ..http import DEFAULT_LIMIT, MAX_LIMIT, Param, Route
 from ..openapi import describe
-from . import export, images, migration, models, pending, roots, storage, system, uploads
+from . import comfyui, export, images, lora_sets, migration, models, pending, roots, storage, system, uploads
 
 _SHA = Param("sha256", "a model's hash: 64 lower-case hexadecimal digits", where="path")
 _SHA_QUERY = Param("sha256", "a model's hash: 64 lower-case hexadecimal digits", required=True)
@@ -12,8 +12,9 @@ _TAG = Param("id", "a tag's id", int, where="path")
 _ROOT = Param("id", "a watched folder's id", int, where="path")
 _LIMIT = Param("limit", f"how many items, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if left out", int)
 _CURSOR = Param("cursor", "`next` of the page before")
-_SORT = "best, or name, added, size, changed, with a minus downwards; best where words are asked for, else name"
+_SORT = "best, or name, added, size, changed, used, with a minus downwards; best where words are asked for, else name"
 _IMPORTS = "queued, running, conflict, failed or cancelled"
+_SET = Param("id", "the number of a set of LoRAs", int, where="path")
 _QUALITY = Param("quality", "high (the default), medium or low")
 _KEY = Param("k", "the image key, in place of the token")
 
@@ -248,6 +249,8 @@ _ALL: tuple[Route, ...] = (
             Param("state", "only those in this state: waiting, missing or offline; may be repeated", repeats=True),
             Param("import", f"only those whose last import is so: {_IMPORTS}; may be repeated", repeats=True),
             Param("q", "only those in whose name, or file's name, all of these words stand"),
+            Param("type", "only those of this type"),
+            Param("in_place", "1: only those that lie in a model folder; 0: only those that do not"),
             _LIMIT,
             _CURSOR,
         ),
@@ -383,6 +386,81 @@ _ALL: tuple[Route, ...] = (
         params=(_ROOT,),
         answers={200: shapes.Written},
         problems=(404,),
+    ),
+    Route(
+        "PUT",
+        "/api/comfyui/folders",
+        comfyui.tell_folders,
+        "Tell which folders of models a running ComfyUI has; they are watched, but for those that the user removed",
+        body=shapes.ComfyuiBody,
+        answers={200: shapes.ComfyuiTold},
+    ),
+    Route(
+        "POST",
+        "/api/usage",
+        comfyui.tell_usage,
+        "Tell which models a ComfyUI used since it told of that before",
+        body=shapes.UsageBody,
+        answers={200: shapes.UsageTold},
+        problems=(409,),
+    ),
+    Route(
+        "GET",
+        "/api/resolve",
+        comfyui.resolve,
+        "Where a file lies now that a payload names: by its path, else by its hash, else by its name",
+        params=(
+            Param("path", "where it is said to lie"),
+            Param("sha256", "the hash of its content"),
+            Param("name", "its name, or that of its file"),
+            Param("type", "the type of those that come first, of several that fit equally well"),
+        ),
+        answers={200: shapes.Resolved},
+    ),
+    Route(
+        "GET",
+        "/api/lora-sets",
+        lora_sets.list_sets,
+        "A page of the sets of LoRAs that were saved, by name",
+        params=(_LIMIT, _CURSOR),
+        answers={200: shapes.LoraSetPage},
+    ),
+    Route(
+        "POST",
+        "/api/lora-sets",
+        lora_sets.create_set,
+        "Save LoRAs under a name; 409 names the set that has it already",
+        body=shapes.LoraSetBody,
+        answers={200: shapes.LoraSetWritten},
+        problems=(409,),
+    ),
+    Route(
+        "GET",
+        "/api/lora-sets/{id}",
+        lora_sets.get_set,
+        "A set of LoRAs",
+        params=(_SET,),
+        answers={200: shapes.LoraSet},
+        problems=(404,),
+    ),
+    Route(
+        "PUT",
+        "/api/lora-sets/{id}",
+        lora_sets.replace_set,
+        "Save into a set that is there; If-Match names the version it was changed on",
+        params=(_SET,),
+        body=shapes.LoraSetBody,
+        answers={200: shapes.LoraSetWritten},
+        problems=(404, 409, 412),
+    ),
+    Route(
+        "DELETE",
+        "/api/lora-sets/{id}",
+        lora_sets.delete_set,
+        "Delete a set of LoRAs; If-Match names the version that is meant",
+        params=(_SET,),
+        answers={200: shapes.Written},
+        problems=(404, 412),
     ),
     Route(
         "POST",

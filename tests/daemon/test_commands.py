@@ -117,8 +117,8 @@ def subparsers() -> Mapping[str, argparse.ArgumentParser]:
 def test_the_commands_are_those_that_exist() -> None:
     """There is a command for everything that works, and none for what does not yet."""
     names = (
-        "run open stop status scan pending import models show tag migrate export duplicates storage log check rebuild"
-        " backup restore"
+        "run open stop status scan pending import models show tag migrate export duplicates storage log install check"
+        " rebuild backup restore"
     )
     assert list(subparsers()) == names.split()
     assert set(subparsers()) == {"run", *HANDLERS}

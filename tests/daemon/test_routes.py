@@ -183,6 +183,8 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         told = await check("GET", f"{listed}?import=conflict&state=waiting&q=B&limit=1", listed, 200)
         assert (told["total"], told["items"][0]["import"]["model"]) == (1, sha)
         assert (await check("GET", f"{listed}?import=failed&import=running", listed, 200))["total"] == 0
+        assert (await check("GET", f"{listed}?type=lora&in_place=0", listed, 200))["total"] == 1
+        assert (await check("GET", f"{listed}?type=loras&in_place=1", listed, 200))["total"] == 0
         (group,) = (await check("GET", "/api/duplicates", "/api/duplicates", 200))["items"]
         assert (group["kind"], group["files"]) == ("equal", 2)
         await check("GET", "/api/duplicates?kind=other", "/api/duplicates", 422)
@@ -204,6 +206,27 @@ def test_answers_have_the_described_form(tmp_path: Any) -> None:
         await check("POST", earlier, earlier, 422, {"legacy_db_path": str(tmp_path / "none")})
         await check("DELETE", earlier, earlier, 200)
         await check("POST", "/api/scan", "/api/scan", 200)
+        use = {"used": [{"sha256": sha, "count": 2, "last": "2026-01-01T00:00:00Z"}, {"path": "/nowhere"}]}
+        assert (await check("POST", "/api/usage", "/api/usage", 200, use))["unknown"] == ["/nowhere"]
+        await check("POST", "/api/usage", "/api/usage", 422, {"used": [{"count": 1}]})
+        assert (await check("GET", f"/api/models/{sha}", "/api/models/{sha256}", 200))["uses"] == 2
+        where = f"/api/resolve?sha256={sha}&path=/nowhere"
+        assert (await check("GET", where, "/api/resolve", 200))["found_by"] == "sha256"
+        await check("GET", "/api/resolve", "/api/resolve", 422)
+        loras = {"name": "Ink", "loras": [{"full_path": "/m/a.safetensors", "strength_model": 0.5}]}
+        saved = await check("POST", "/api/lora-sets", "/api/lora-sets", 200, loras)
+        assert (await check("POST", "/api/lora-sets", "/api/lora-sets", 409, loras))["existing"] == saved["id"]
+        set_ = f"/api/lora-sets/{saved['id']}"
+        await check("PUT", set_, "/api/lora-sets/{id}", 200, loras | {"note": "at night"})
+        await check("PUT", set_, "/api/lora-sets/{id}", 412, loras, headers={"If-Match": '"1"'})
+        await check("GET", set_, "/api/lora-sets/{id}", 200)
+        await check("GET", "/api/lora-sets", "/api/lora-sets", 200)
+        await check("DELETE", set_, "/api/lora-sets/{id}", 200)
+        await check("GET", set_, "/api/lora-sets/{id}", 404)
+        (tmp_path / "told").mkdir()
+        told = {"base": "/nowhere", "folders": [{"type": "vae", "paths": [str(tmp_path / "told"), "odd"]}]}
+        told = await check("PUT", "/api/comfyui/folders", "/api/comfyui/folders", 200, told)
+        assert (len(told["roots"]), [each["path"] for each in told["left_out"]]) == (1, ["odd"])
         (tmp_path / "more").mkdir()
         folder = {"path": str(tmp_path / "more"), "kind": "model", "type": "upscale_models"}
         root = await check("POST", "/api/roots", "/api/roots", 200, folder)
@@ -262,6 +285,7 @@ BAD: tuple[tuple[str, str, Any, int], ...] = (
     ("PATCH", "/api/models/" + "0" * 64, {"nom": "x"}, 422),
     ("GET", "/api/migration/pending_models?state=gone", None, 422),
     ("GET", "/api/migration/pending_models?import=planned", None, 422),
+    ("GET", "/api/migration/pending_models?in_place=yes", None, 422),
     ("GET", "/api/migration/pending_models?q=" + "a" * 2_001, None, 422),
     ("DELETE", "/api/migration/import_a_model?id=x", None, 422),
     ("GET", "/api/migration/pending_model", None, 422),

@@ -23,6 +23,7 @@ from hikaze.events.catalog import (
     ModelProvided,
     ModelTagged,
     ModelUntagged,
+    ModelUsed,
     PendingFound,
     PendingImported,
     PendingRecognised,
@@ -51,6 +52,7 @@ from hikaze.projections.parts import (
     Sized,
     Tagged,
     Typed,
+    Used,
     Word,
 )
 from hikaze.projections.parts import (
@@ -146,6 +148,8 @@ def _model(pick: Random, world: World) -> Iterator[Event]:
     yield from (ModelTagged(model, tag) for tag in pick.sample(range(1, TAGS + 1), pick.choice((0, 1, 2, 5))))
     if pick.random() < 0.15:
         yield _sidecar(pick, model)
+    if pick.random() < 0.3:
+        yield ModelUsed(model, pick.randint(1, 9), NOW - pick.randrange(900 * DAY))
     if pick.random() < 0.2:
         yield ModelHashed(model, {"autov1": sha_of(number)[:8][::-1], "autov3": autov3_of(pick.randrange(50))})
 
@@ -188,7 +192,7 @@ def happens(pick: Random, world: World) -> Iterator[Event]:
     """Give something that befalls a library."""
     model, paths = sha_of(pick.randrange(world.models)), world.paths
     tag = pick.randint(1, TAGS)
-    match pick.randrange(17):
+    match pick.randrange(18):
         case 0 | 1:
             yield ModelEdited(model, Changes(name=_some(pick, 3)))
         case 2:
@@ -226,6 +230,8 @@ def happens(pick: Random, world: World) -> Iterator[Event]:
             path = pick.choice(sorted(paths))
             paths[path] = model
             yield LocationFound(model, msgspec.structs.replace(_file(pick), path=path))
+        case 17:
+            yield ModelUsed(model, 1, NOW - pick.randrange(9 * DAY))
         case _:
             yield ModelTagged(model, tag)
 
@@ -276,7 +282,8 @@ def _term(pick: Random, models: int) -> Part:
             return Sized(least, least + pick.choice((0, 100, 2**30, 2**62)))
         case 5:
             since = NOW - pick.randrange(900 * DAY)
-            return Added(since, since + pick.choice((0, DAY, 100 * DAY, 2000 * DAY)))
+            between = pick.choice((Added, Used))
+            return between(since, since + pick.choice((0, DAY, 100 * DAY, 2000 * DAY)))
         case 6 | 7:
             return Is(pick.choice(STATES))  # type: ignore[arg-type]
         case 8:

@@ -21,6 +21,7 @@ from hikaze.projections.parts import (
     Sized,
     Tagged,
     Typed,
+    Used,
     Word,
 )
 from hikaze.projections.parts import Any as AnyOf
@@ -92,6 +93,8 @@ def holds(model: Model, part: Part, way: int = BEFORE) -> bool:
             return least <= model["size_bytes"] <= most
         case Added(since=since, until=until):
             return since <= model["created_at"] <= until
+        case Used(since=since, until=until):
+            return model["last_used"] is not None and since <= model["last_used"] <= until
         case Hashed(prefix=prefix):
             return _has_hash(model, prefix)
         case Path(text=text):
@@ -120,6 +123,8 @@ def _is(model: Model, what: str) -> bool:
     match what:
         case "favorite":
             return model["favorite"]
+        case "unused":
+            return not model["uses"]
         case "untagged":
             return not model["tags"]
         case "duplicate":
@@ -197,4 +202,5 @@ _KEYS: dict[str, Callable[[Model], Any]] = {
     "added": lambda model: model["created_at"],
     "size": lambda model: model["size_bytes"],
     "changed": lambda model: model["changed_at"],
+    "used": lambda model: model["last_used"] or 0,
 }

@@ -85,6 +85,8 @@ def test_a_model_whole(replay) -> None:
             {"path": "/n/x.pt", "root": 2, "name_valid": True, "state": "offline", "claimed": False},
         ],
         "header": {"rank": 16},
+        "uses": 0,
+        "last_used": None,
         "version": 7,
     }
     assert library.card(db, "a1") == card

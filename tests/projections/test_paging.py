@@ -94,7 +94,7 @@ def test_pages_of_models_with_ties(order: str) -> None:
         db.execute(view.SCHEMA + view.INDEXES)
     db.executemany(
         "INSERT INTO models (sha256, path, name, type, size_bytes, created_at, meta_json, name_key, words, changed_at,"
-        " version, header_json) VALUES (?1, '', ?2, 'loras', ?3, ?3, '{}', ?2, '', ?3, 1, '{}')",
+        " used_at, version, header_json) VALUES (?1, '', ?2, 'loras', ?3, ?3, '{}', ?2, '', ?3, ?3, 1, '{}')",
         [(f"{n:02}", f"name {n % 3}", n % 3) for n in range(17)],
     )
     query = library.Query(order=order)  # type: ignore[arg-type]

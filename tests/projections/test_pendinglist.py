@@ -56,6 +56,9 @@ HISTORY: list[Event] = [
     ImportPlanned("e", 5, "m2", "imported", File("/p1/file 5.pt", 1, 50, 5, 1, 5)),
     ImportRequested("f", 6),
     ImportCancelled("f", 6),
+    RootAdded(3, "/m3", "model", "vae"),
+    RootCameOnline(3, 1, 3),
+    PendingFound(8, File("/m3/eight.pt", 3, 80, 5, 1, 8), "eight", "vae", in_place=True),
 ]
 
 
@@ -67,9 +70,9 @@ def wanted(states: str = "", imports: str = "", words: str = "") -> Wanted:
 @pytest.mark.parametrize(
     ("asked", "numbers"),
     [
-        (wanted(), [7, 6, 5, 4, 3, 2, 1]),
+        (wanted(), [8, 7, 6, 5, 4, 3, 2, 1]),
         (wanted("missing offline"), [7, 3]),
-        (wanted("waiting"), [6, 5, 4, 2, 1]),
+        (wanted("waiting"), [8, 6, 5, 4, 2, 1]),
         (wanted(imports="conflict"), [1]),
         (wanted(imports="failed"), [2]),
         (wanted(imports="queued running"), [5, 4]),
@@ -79,6 +82,10 @@ def wanted(states: str = "", imports: str = "", words: str = "") -> Wanted:
         (wanted(words="file 3.PT"), [3]),
         (wanted(words="p1"), []),
         (wanted("waiting", "failed conflict", "wash"), [2]),
+        (wanted(words="ink")._replace(type="loras"), [2, 1]),
+        (Wanted(type="vae"), [8]),
+        (Wanted(in_place=True), [8]),
+        (Wanted(type="loras", in_place=False), [7, 6, 5, 4, 3, 2, 1]),
     ],
 )
 def test_what_is_wanted(replay: Any, asked: Wanted, numbers: list[int]) -> None:

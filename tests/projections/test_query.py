@@ -18,6 +18,7 @@ from hikaze.projections.parts import (
     Sized,
     Tagged,
     Typed,
+    Used,
     Word,
     asks_for_words,
     text_of,
@@ -311,7 +312,7 @@ PIECES = st.one_of(
         ]
     ),
     st.sampled_from(
-        ["tag:", "type:", "size:", "added:", "is:", "hash:", "path:", "name:", "foo:", "http://", "missing"]
+        ["tag:", "type:", "size:", "added:", "used:", "is:", "hash:", "path:", "name:", "foo:", "http://", "missing"]
     ),
     st.sampled_from(["2gb", "1.5", "30d", "2026-11", "abcd", "0001", "9999", "9" * 20, "a", "é", "猫", "ß", "\u0301"]),
     st.text(max_size=6),
@@ -350,6 +351,7 @@ TERMS: st.SearchStrategy[Part] = st.one_of(
     st.builds(Typed, st.sampled_from(["loras", "ipadapter", "text_encoders"])),
     st.tuples(SIZES, SIZES).map(lambda two: Sized(min(two), max(two))),
     st.tuples(TIMES, TIMES).map(lambda two: Added(min(two), max(two))),
+    st.tuples(TIMES, TIMES).map(lambda two: Used(min(two), max(two))),
     st.builds(Is, st.sampled_from(STATES)),
     st.builds(Hashed, st.text("0123456789abcdef", min_size=4, max_size=64)),
     st.builds(Path, TEXTS.filter(lambda text: "\\" not in text)),

@@ -13,9 +13,11 @@ import pytest
 from hikaze.events.catalog import (
     EVENTS,
     Changes,
+    ChosenLora,
     Event,
     File,
     FileTrashed,
+    Folders,
     MigrationBegun,
     MigrationEnded,
     ModelImported,
@@ -120,6 +122,10 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "outcome": st.sampled_from(["new", "united"]),
     "is_missing": st.booleans(),
     "parts": WORDS,
+    "base": st.sampled_from(["/c", "/d"]),
+    "folders": st.lists(st.builds(Folders, TYPES, st.lists(PATHS, max_size=2).map(tuple)), max_size=2).map(tuple),
+    "note": TEXT,
+    "loras": st.lists(st.builds(ChosenLora, TEXT, PATHS), max_size=2).map(tuple),
     "hashes": st.sampled_from([{}, {"autov1": "0badcafe"}, {"autov3": "c0" * 32}, {"autov3": ""}]),
 }
 TAG_ORIGINS = st.sampled_from(["user", "header", "provider"])

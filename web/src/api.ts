@@ -1,8 +1,8 @@
 /** The API of the daemon: the only file that knows an address, and the keys that open it. */
 
 import type {
-  FoundPage, ImageInfo, ManyPatch, ManyWritten, Migrated, ModelPatch, ModelWhole, Page, Patch, PendingCard,
-  PendingWhole, Quality, Root, Sha, Sort, Status, Strategy, Tag, TypeCount, Uploaded,
+  FoundPage, ImageInfo, LoraSet, LoraSetBody, ManyPatch, ManyWritten, Migrated, ModelPatch, ModelWhole, Page, Patch,
+  PendingCard, PendingWhole, Quality, Resolved, Root, Sha, Sort, Status, Strategy, Tag, TypeCount, Uploaded, Way,
 } from './shapes'
 
 const TOKEN = 'hikaze.token'
@@ -52,6 +52,16 @@ export class Away extends Error {
   }
 }
 
+let base = ''
+
+/**
+ * Ask through ComfyUI's server from now on: `address` is what stands before the daemon's paths there. It lets nobody in
+ * but its own pages, which therefore need no key.
+ */
+export function goThrough(address: string): void {
+  base = address
+}
+
 /** What is done when the daemon takes the key no longer; the frame puts up the door. */
 export const door = { lock: (): void => {} }
 
@@ -74,11 +84,12 @@ function address(path: string, query: Query = {}): string {
     for (const each of Array.isArray(value) ? value : [value]) search.append(name, String(each))
   }
   const said = search.toString()
-  return said ? `${path}?${said}` : path
+  return `${base}${path}${said ? `?${said}` : ''}`
 }
 
 function headers(more: Record<string, string> = {}): Record<string, string> {
-  return { Authorization: `Bearer ${keys.token ?? ''}`, 'X-Hikaze': '1', 'X-Hikaze-Actor': 'page', ...more }
+  const key: Record<string, string> = base ? {} : { Authorization: `Bearer ${keys.token ?? ''}` }
+  return { ...key, 'X-Hikaze': '1', 'X-Hikaze-Actor': base ? 'overlay' : 'page', ...more }
 }
 
 async function reach(path: string, init: RequestInit): Promise<Response> {
@@ -92,6 +103,8 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
 
 interface ProblemBody {
   detail?: string
+  /** That ComfyUI's server says it, and not the daemon; `away`: there is nobody to ask. */
+  way?: 'away' | 'refused' | 'viewer'
   at?: number
   offset?: number
 }
@@ -120,6 +133,7 @@ async function call<T>(method: string, path: string, options: Options = {}): Pro
   if (answer.ok) return (await whole(answer, options.signal)) as T
   if (path !== SESSION) lockIf(answer, token)
   const problem = (await answer.json().catch(() => ({}))) as ProblemBody
+  if (problem.way === 'away') throw new Away(problem.detail)
   throw new Refused(
     answer.status, problem.detail ?? `The daemon answered ${answer.status}.`, problem.at ?? null, problem.offset ?? null,
   )
@@ -140,6 +154,7 @@ const MODELS = '/api/models'
 const PENDING = '/api/migration/pending_model'
 const IMPORT = '/api/migration/import_a_model'
 const UPLOAD = '/api/migration/upload'
+const SETS = '/api/lora-sets'
 const MIGRATE = '/api/migration/migrate_legacy_db'
 
 export interface ListQuery {
@@ -216,6 +231,23 @@ export const api = {
   removeRoot: (id: number) => call<{ position: number }>('DELETE', `/api/roots/${id}`),
   scan: () => call<Record<string, unknown>>('POST', '/api/scan', { body: {} }),
 
+  loraSets: () => call<Page<LoraSet>>('GET', SETS),
+  addLoraSet: (body: LoraSetBody) => call<LoraSet>('POST', SETS, { body }),
+  changeLoraSet: (id: number, body: LoraSetBody, version: number) => call<LoraSet>('PUT', `${SETS}/${id}`, { body, version }),
+  removeLoraSet: (id: number, version: number) => call<{ position: number }>('DELETE', `${SETS}/${id}`, { version }),
+
+  /** What lies at a path: a model of the library, or a pending one. */
+  atPath: (path: string) =>
+    call<{ model: ModelWhole | null; pending: PendingCard | null }>('GET', MODELS, { query: { path } }),
+  /** Where a file that a node names lies now: by its path, else its content, else its name. */
+  resolve: (named: { path?: string; sha256?: Sha | null; name?: string }) =>
+    call<Resolved>('GET', '/api/resolve', { query: { ...named } }),
+
+  /** What ComfyUI's server says of the way to the daemon. */
+  way: () => call<Way>('GET', '-way'),
+  /** Have ComfyUI start the daemon; answers when it is there. */
+  startDaemon: () => call<{ daemon: boolean }>('POST', '-start'),
+
   migrate: (folder: string) => call<Migrated>('POST', MIGRATE, { body: { legacy_db_path: folder } }),
   cancelMigration: () => call<unknown>('DELETE', MIGRATE),
 
@@ -223,7 +255,7 @@ export const api = {
   async events(after: number | null, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const since: Record<string, string> = after === null ? {} : { 'Last-Event-ID': String(after) }
     const token = keys.token
-    const answer = await reach('/api/events', { headers: headers({ Accept: 'text/event-stream', ...since }), signal })
+    const answer = await reach(address('/api/events'), { headers: headers({ Accept: 'text/event-stream', ...since }), signal })
     lockIf(answer, token)
     if (!answer.ok || !answer.body) throw new Refused(answer.status, `The daemon answered ${answer.status}.`)
     return answer.body

@@ -318,3 +318,55 @@ export interface Migrated {
   problems: { table: string; id: string; what: string }[]
   unwatched: string[]
 }
+
+/** A LoRA as a node's payload names it. */
+export interface LoraEntry {
+  name: string
+  full_path: string
+  strength_model: number
+  strength_clip: number
+  sha256: Sha | null
+  enabled: boolean
+}
+
+/** A set of LoRAs, kept under a name. */
+export interface LoraSetBody {
+  name: string
+  note: string
+  loras: LoraEntry[]
+}
+
+export interface LoraSet extends LoraSetBody {
+  id: number
+  created: number
+  changed: number
+  version: number
+}
+
+export type ResolvedBy = 'path' | 'sha256' | 'earlier' | 'name'
+
+export interface Candidate {
+  path: string
+  name: string
+  type: string | null
+  sha256: Sha | null
+  pending: number | null
+  size_bytes: number
+  by: ResolvedBy
+}
+
+/** Where a file lies now that a node names; `here`: where the node says. The best of the candidates is the first. */
+export interface Resolved {
+  here: boolean
+  found_by: ResolvedBy | null
+  path: string | null
+  candidates: Candidate[]
+}
+
+/** How ComfyUI's server reaches the daemon: whether it does, what this page may do, and how to start it. */
+export interface Way {
+  daemon: boolean
+  access: 'full' | 'view'
+  can_start: boolean
+  how: string
+}

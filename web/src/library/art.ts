@@ -22,7 +22,7 @@ export function filledBy(width: number, height: number, quality: Quality): numbe
 }
 
 /** The pictures of a model, its cover first. */
-export function picturesOf(card: FoundCard): string[] {
+export function picturesOf(card: Pick<FoundCard, 'sha256' | 'cover' | 'images'>): string[] {
   const cover = card.cover === null ? undefined : card.images.find((base) => base === `${card.sha256}_${card.cover}`)
   return cover === undefined ? card.images : [cover, ...card.images.filter((base) => base !== cover)]
 }

@@ -1,9 +1,10 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { effectScope, nextTick, ref } from 'vue'
 
 import type { FoundCard } from '../shapes'
 import { emptyView, show, view } from '../state/address'
 import type { Library } from '../state/library'
+import { pickFor } from '../state/picking'
 import { clear, selection } from '../state/selection'
 import { useListing } from './listing'
 
@@ -17,7 +18,7 @@ function house() {
     const cell = document.createElement('div')
     cell.dataset['at'] = String(at)
     cell.tabIndex = -1
-    cell.innerHTML = '<span data-do="choose"></span>'
+    cell.innerHTML = '<span data-do="choose"></span><span data-do="details"></span>'
     port.append(cell)
   }
   document.body.replaceChildren(port)
@@ -37,6 +38,7 @@ function house() {
   if (!listing) throw new Error('no scope')
   port.addEventListener('keydown', listing.onKeydown)
   port.addEventListener('click', listing.onClick)
+  port.addEventListener('dblclick', listing.onDblclick)
   const cell = (at: number) => port.querySelector<HTMLElement>(`[data-at="${at}"]`)
   return {
     listing,
@@ -47,9 +49,9 @@ function house() {
       await nextTick()
       await nextTick()
     },
-    click: async (at: number, how: MouseEventInit = {}, part = '') => {
+    click: async (at: number, how: MouseEventInit = {}, part = '', kind = 'click') => {
       const target = part ? cell(at)?.querySelector(`[data-do="${part}"]`) : cell(at)
-      target?.dispatchEvent(new MouseEvent('click', { bubbles: true, ...how }))
+      target?.dispatchEvent(new MouseEvent(kind, { bubbles: true, ...how }))
       await nextTick()
       await nextTick()
     },
@@ -118,5 +120,73 @@ describe('the keys and clicks of a list', () => {
     await press('a', { ctrlKey: true })
 
     expect(selection.size).toBe(COUNT)
+  })
+})
+
+describe('a list that is picked from', () => {
+  const pick = vi.fn()
+  const finish = vi.fn()
+  const pickSeveral = (several: boolean, why: string | null = null) =>
+    pickFor({ several, isPicked: () => false, obstacle: () => why, pick: (card) => pick(card.name), finish })
+
+  beforeEach(() => {
+    pick.mockClear()
+    finish.mockClear()
+    show(emptyView())
+    clear()
+  })
+  afterEach(() => pickFor(null))
+
+  it('gives what is pressed, however it is pressed, and neither opens nor selects it', async () => {
+    pickSeveral(true)
+    const { click, press } = house()
+
+    await click(3)
+    await click(4, {}, 'choose')
+    await click(5, { shiftKey: true })
+    await press('ArrowRight')
+    await press('Enter')
+    await press(' ')
+    await press('a', { ctrlKey: true })
+
+    expect(pick.mock.calls.flat()).toEqual(['model 3', 'model 4', 'model 5', 'model 6', 'model 6'])
+    expect(view.model).toBeNull()
+    expect(chosen()).toEqual([])
+    expect(finish).not.toHaveBeenCalled()
+  })
+
+  it('opens the details where that is asked for', async () => {
+    pickSeveral(true)
+    const { click, press } = house()
+
+    await click(3, {}, 'details')
+    expect(view.model).toBe(sha(3))
+    await press('ArrowRight')
+    await press('i')
+
+    expect(view.model).toBe(sha(4))
+    expect(pick).not.toHaveBeenCalled()
+  })
+
+  it('ends with one that is pressed twice, or by Enter, where one is picked', async () => {
+    pickSeveral(false)
+    const { click, press } = house()
+
+    await click(3, {}, '', 'dblclick')
+    await press('Enter')
+
+    expect(pick.mock.calls.flat()).toEqual(['model 3', 'model 0'])
+    expect(finish).toHaveBeenCalledTimes(2)
+  })
+
+  it('does not give what cannot be picked', async () => {
+    pickSeveral(false, 'Its disk is away.')
+    const { click, press } = house()
+
+    await click(3)
+    await press('Enter')
+
+    expect(pick).not.toHaveBeenCalled()
+    expect(finish).not.toHaveBeenCalled()
   })
 })

@@ -7,8 +7,11 @@ import { computed, nextTick, ref, watch } from 'vue'
 
 import { api } from '../api'
 import { show, view } from '../state/address'
+import type { FoundCard } from '../shapes'
 import { MOST_CHOSEN } from '../state/library'
 import type { Library } from '../state/library'
+import { picking } from '../state/picking'
+import type { Picking } from '../state/picking'
 import { anchor, choose, choosing, reach, selection, startFrom, toggle } from '../state/selection'
 import { attempt, say } from '../state/toasts'
 import { words } from '../words'
@@ -61,7 +64,21 @@ export function useListing(library: Library, rows: () => Rows | null, shape: () 
 
   function tick(cell: number): void {
     const card = library.row(cell)
-    if (card) toggle(card.sha256, cell)
+    if (card && picking.value) pick(card, picking.value)
+    else if (card) toggle(card.sha256, cell)
+  }
+
+  function pick(card: FoundCard, picks: Picking): boolean {
+    const why = picks.obstacle(card)
+    if (why !== null) say(why, 'failed')
+    else picks.pick(card)
+    return why === null
+  }
+
+  /** Pick one model, and have done: a second press on what one press picks. */
+  function pickLast(cell: number): void {
+    const card = library.row(cell)
+    if (card && picking.value && !picking.value.several && pick(card, picking.value)) picking.value.finish()
   }
 
   async function extend(to: number): Promise<void> {
@@ -99,12 +116,19 @@ export function useListing(library: Library, rows: () => Rows | null, shape: () 
     const part = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-do]')?.dataset['do'] : undefined
     at.value = cell
     if (part === 'favour') void favour(cell)
+    else if (part === 'details') open(cell)
+    else if (picking.value) tick(cell)
     else if (event.shiftKey) void extend(cell)
     else if (part === 'choose' || event.ctrlKey || event.metaKey || choosing.value) tick(cell)
     else {
       startFrom(cell)
       open(cell)
     }
+  }
+
+  function onDblclick(event: MouseEvent): void {
+    const cell = cellOf(event)
+    if (cell !== null && !(event.target instanceof Element && event.target.closest('[data-do]'))) pickLast(cell)
   }
 
   function onFocusin(event: FocusEvent): void {
@@ -114,18 +138,29 @@ export function useListing(library: Library, rows: () => Rows | null, shape: () 
   function onKeydown(event: KeyboardEvent): void {
     if (event.altKey || event.target instanceof HTMLInputElement) return
     const cell = current.value
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'a') void chooseAll()
-    else if (!act(event.key, event, cell) && !move(event, cell)) return
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'a') {
+      if (!picking.value) void chooseAll()
+    } else if (!act(event.key, event, cell) && !move(event, cell)) return
     event.preventDefault()
   }
 
   function act(key: string, event: KeyboardEvent, cell: number): boolean {
     if (event.ctrlKey || event.metaKey) return false
+    if (picking.value) return actPicking(key, cell, picking.value.several)
     if (key === 'Enter') open(cell)
     else if (key === ' ') {
       if (event.shiftKey) void extend(cell)
       else tick(cell)
     } else if (key === 'f') void favour(cell)
+    else return false
+    return true
+  }
+
+  function actPicking(key: string, cell: number, several: boolean): boolean {
+    if (key === 'Enter' && !several) pickLast(cell)
+    else if (key === 'Enter' || key === ' ') tick(cell)
+    else if (key === 'i') open(cell)
+    else if (key === 'f') void favour(cell)
     else return false
     return true
   }
@@ -136,6 +171,7 @@ export function useListing(library: Library, rows: () => Rows | null, shape: () 
     const to = movedTo(event.key, cell, { count: count.value, columns, rows: whole })
     if (to === null) return false
     void focus(to)
+    if (picking.value) return true
     if (event.shiftKey && to !== cell) {
       if (anchor.value === null) startFrom(cell)
       void extend(to)
@@ -148,5 +184,5 @@ export function useListing(library: Library, rows: () => Rows | null, shape: () 
     (element(current.value) ?? rows()?.port)?.focus({ preventScroll: true })
   }
 
-  return { current, count, refocus, hold, onClick, onFocusin, onKeydown, chooseAll, gathering, cellOf }
+  return { current, count, refocus, hold, onClick, onDblclick, onFocusin, onKeydown, chooseAll, gathering, cellOf }
 }

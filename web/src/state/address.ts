@@ -1,4 +1,7 @@
-/** What is being looked at, held by the address: a reload, a shared link and the back button all lead to the same view. */
+/**
+ * What is being looked at, held by the address: a reload, a shared link and the back button all lead to the same view.
+ * Over a page that is not ours the address and its history are that page's; the view is then held here alone.
+ */
 
 import { reactive, readonly, ref } from 'vue'
 
@@ -75,8 +78,16 @@ export function searchOf(view: Readonly<View>): string {
 
 const current = reactive<View>(viewOf(window.location.search))
 const arrived = ref(0)
+let isOurs = true
+let standsAt = 0
+
+/** Leave the address and the history alone from now on. */
+export function leaveAddress(): void {
+  isOurs = false
+}
 
 window.addEventListener('popstate', () => {
+  if (!isOurs) return
   Object.assign(current, viewOf(window.location.search))
   arrived.value += 1
 })
@@ -95,7 +106,7 @@ export function show(change: Partial<View>, how: 'push' | 'replace' = 'push'): v
   const before = searchOf(current)
   Object.assign(current, change)
   const after = searchOf(current)
-  if (after === before) return
+  if (after === before || !isOurs) return
   const address = window.location.pathname + after
   // A step begins where the list stands: going back and forth between details does not move it.
   if (how === 'push') window.history.pushState(window.history.state, '', address)
@@ -104,6 +115,7 @@ export function show(change: Partial<View>, how: 'push' | 'replace' = 'push'): v
 
 /** Where in the list this step of the history stood: the number of the model on top. */
 export function place(): number {
+  if (!isOurs) return standsAt
   const kept: unknown = window.history.state
   const at = typeof kept === 'object' && kept !== null && 'at' in kept ? kept.at : 0
   return typeof at === 'number' && Number.isSafeInteger(at) && at > 0 ? at : 0
@@ -111,5 +123,6 @@ export function place(): number {
 
 /** Keep where the list stands, for when this step is come back to or reloaded. */
 export function keepPlace(at: number): void {
-  if (at !== place()) window.history.replaceState({ at }, '')
+  if (!isOurs) standsAt = at
+  else if (at !== place()) window.history.replaceState({ at }, '')
 }

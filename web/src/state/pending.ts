@@ -35,8 +35,11 @@ export async function everyPending(question: Question): Promise<PendingCard[]> {
   return found
 }
 
-/** Follow the pending models of a filter whose names hold some words; `step`: so many are read at once. */
-export function usePending(filter: () => Filter, words: () => string, step = STEP) {
+/**
+ * Follow the pending models of a filter whose names hold some words; `step`: so many are read at once, `more`: what else
+ * must be so of them.
+ */
+export function usePending(filter: () => Filter, words: () => string, step = STEP, more: Question = {}) {
   const items = shallowRef<PendingCard[]>([])
   const total = ref<number | null>(null)
   const next = ref<string | null>(null)
@@ -48,7 +51,7 @@ export function usePending(filter: () => Filter, words: () => string, step = STE
   let busy = false
   let gone = false
 
-  const query = computed(() => questionOf(filter(), words()))
+  const query = computed(() => ({ ...questionOf(filter(), words()), ...more }))
 
   async function read(): Promise<void> {
     const mine = ++question

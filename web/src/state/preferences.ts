@@ -1,7 +1,7 @@
 /** How this browser likes to see things; kept in it, shared by its tabs. */
 
 import { usePreferredDark, useStorage } from '@vueuse/core'
-import { computed, watchEffect } from 'vue'
+import { computed, readonly, ref, watchEffect } from 'vue'
 
 export type Theme = 'system' | 'dark' | 'light'
 export type Layout = 'grid' | 'list'
@@ -46,6 +46,16 @@ const prefersDark = usePreferredDark()
 export const shownTheme = computed<'dark' | 'light'>(() =>
   kept.value.theme === 'system' ? (prefersDark.value ? 'dark' : 'light') : kept.value.theme,
 )
+
+const ours = ref(true)
+
+/** Whether the preferences say how the document looks; inside another page, that page does. */
+export const choosesTheme = readonly(ours)
+
+/** Leave the look of the document to somebody else. */
+export function leaveTheme(): void {
+  ours.value = false
+}
 
 /** Have the document follow the theme, for as long as the page lives. */
 export function followTheme(): void {

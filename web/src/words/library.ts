@@ -88,6 +88,7 @@ export const library = {
   noPath: 'No file is known',
 
   details: 'Details',
+  detailsOf: (name: string) => `Details of ${name}`,
   chosenDetails: 'Chosen models',
   pane: 'Width of the details',
 
