@@ -27,7 +27,7 @@ def rows(desk: Desk) -> Iterator[Row]:
     with Daemon(library) as daemon, daemon.client() as client:
         time.sleep(5)  # its first look is over
         before, _ = memory(daemon.pid)
-        first = timed(lambda: _ask(client, "anime", ""))
+        first = timed(lambda: client.get(_target("anime", "")))
         desk.tell("search: until all is ready for short words")
         _wait_until_quiet(daemon.pid)
         desk.tell(f"search: {QUERIES:,} random queries")
@@ -36,7 +36,7 @@ def rows(desk: Desk) -> Iterator[Row]:
         for number in range(QUERIES):
             text, sort = searchlib.query(pick, models)
             floors.append(timed(lambda: client.get("/")))
-            took.append(timed(lambda text=text, sort=sort: _ask(client, text, sort)))
+            took.append(timed(lambda text=text, sort=sort: client.get(_target(text, sort))))
             told = f"slowest: {text!r} {sort}" if took[-1] == max(took) else told
             if number % NEXT_PAGES == 0:
                 _next_page(client, text, sort, took)
@@ -51,15 +51,15 @@ def rows(desk: Desk) -> Iterator[Row]:
     yield Row("memory after searches", "before any", before, after, mebibytes, below(150 * 2**20, mebibytes))
 
 
-def _ask(client: Client, text: str, sort: str, cursor: str = "") -> str:
+def _target(text: str, sort: str, cursor: str = "") -> str:
     asked = {"q": text, "facets": "100"} | ({"sort": sort} if sort else {}) | ({"cursor": cursor} if cursor else {})
-    return client.json(f"/api/models?{urlencode(asked)}")["next"]
+    return f"/api/models?{urlencode(asked)}"
 
 
 def _next_page(client: Client, text: str, sort: str, took: list[float]) -> None:
-    cursor = _ask(client, text, sort)
+    cursor = client.json(_target(text, sort))["next"]
     if cursor:
-        took.append(timed(lambda: _ask(client, text, sort, cursor)))
+        took.append(timed(lambda: client.get(_target(text, sort, cursor))))
 
 
 def _wait_until_quiet(pid: int) -> None:

@@ -14,16 +14,16 @@ import msgspec
 from .searching import GRAM, LAYERS, Document
 
 SAMPLE = 500  # models that are looked at
-MANY_HOLD = 0.08
+MANY_HOLD = 0.04
 """Three letters have a bitmap where such a part of all models holds their pairs: to look through 8,000 takes 4 ms."""
 COMMON_WORD, MOST_WORDS = 0.02, 1_000
-ROOM = 160
-"""Bytes for each model that the bitmaps of three letters may take: some 15 MiB at 100,000."""
+ROOM = 240
+"""Bytes for each model that the bitmaps of three letters may take: some 23 MiB at 100,000."""
 _DENSE = (
     1 / 16
 )  # of this part of all models a bitmap takes a bit for each model, of fewer two bytes for each that is in
 _LETTERS = 1_000  # of each text: the rest is much the same
-_TOKEN = re.compile(r"[^\W_]{4,24}")
+_TOKEN = re.compile(r"[^\W_]{3,24}")
 
 
 class Common(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ The one answers what is asked of tags, and counts those of many models; the othe
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
-from heapq import heapreplace
+from heapq import heapreplace, nlargest
 from itertools import chain, islice
 from operator import sub
 from typing import Any
@@ -18,7 +18,7 @@ from pyroaring import BitMap
 from .tables import rows
 from .text import fold
 
-FEW = 1_200
+FEW = 2_000
 """The tags of so few models are counted by their links, of more tag by tag."""
 CHANGED = 5_000
 """With the tags of so many models changed all links are packed anew, which takes a fifth of a second at a million."""
@@ -45,15 +45,15 @@ class Links:
     def __init__(self, last: int, most: int) -> None:
         """Begin with none, of models up to the last, and with tags whose number is so high at most."""
         kind = "H" if most < 2**16 else "Q"
-        self._packed = array(kind, (0,))  # at each place that is told how many tags, and then those
-        self._at = array("I", bytes(4 * (last + 1)))
+        self._packed = array(kind)  # the tags of one model after those of another, in any order of these
+        self._begins, self._ends = (array("I", bytes(4 * (last + 1))) for _ in range(2))
         self._changed: dict[int, Sequence[int]] = {}
 
     def put(self, model: int, tags: Sequence[int]) -> None:
         """Keep a model's tags, of which none were known."""
-        self._at[model] = len(self._packed)
-        self._packed.append(len(tags))
+        self._begins[model] = len(self._packed)
         self._packed.extend(tuple(tags))
+        self._ends[model] = len(self._packed)
 
     def change(self, model: int, tags: Sequence[int]) -> None:
         """Keep other tags of a model."""
@@ -61,24 +61,31 @@ class Links:
 
     def settle(self, last: int) -> None:
         """After changes, and with models up to another last: make sure that most of it is packed."""
-        self._at.frombytes(bytes(self._at.itemsize * max(0, last + 1 - len(self._at))))
+        for places in (self._begins, self._ends):
+            places.frombytes(bytes(places.itemsize * max(0, last + 1 - len(places))))
         if len(self._changed) > CHANGED:
-            packed = Links(last, max(chain(self._packed, *self._changed.values())))
+            packed = Links(last, max(chain(self._packed, *self._changed.values()), default=0))
             for model in range(1, last + 1):
                 if tags := self.of(model):
                     packed.put(model, tags)
-            self._packed, self._at, self._changed = packed._packed, packed._at, {}
+            self._packed, self._begins, self._ends = packed._packed, packed._begins, packed._ends
+            self._changed = {}
 
     def of(self, model: int) -> Sequence[int]:
         """Give a model's tags."""
         if model in self._changed:
             return self._changed[model]
-        at = self._at[model]
-        return self._packed[at + 1 : at + 1 + self._packed[at]]
+        return self._packed[self._begins[model] : self._ends[model]]
 
     def count(self, models: Iterable[int]) -> Counter[int]:
-        """Count the tags of some models."""
-        return Counter(chain.from_iterable(map(self.of, models)))
+        """Count the tags of some models, of each once."""
+        asked = BitMap(models)
+        changed = asked & BitMap(self._changed)
+        rest = asked - changed
+        places = map(slice, map(self._begins.__getitem__, rest), map(self._ends.__getitem__, rest))
+        counts = Counter(chain.from_iterable(map(self._packed.__getitem__, places)))
+        counts.update(chain.from_iterable(map(self._changed.__getitem__, changed)))
+        return counts
 
 
 class Tags:
@@ -110,11 +117,15 @@ class Tags:
 
     def commonest(self, everything: BitMap, found: BitMap, most: int) -> list[tuple[str, int]]:
         """Give the names of the tags that most of some models have, with how many do, and no more than so many."""
-        tags = self._links.count(found).items() if len(found) <= FEW else self._counted(everything, found, most)
-        named = ((self.names[tag], count) for tag, count in tags)
-        return [(tag.name, count) for tag, count in sorted(named, key=lambda each: (-each[1], each[0].key))[:most]]
+        counts = self._links.count(found) if len(found) <= FEW else self._counted(everything, found, most)
+        if len(counts) > most:  # most of them are not wanted, and names cost more than numbers
+            least = nlargest(most, counts.values())[-1] if most else 0
+            counts = {tag: count for tag, count in counts.items() if count >= least}
+        named = [(-count, self.names[tag]) for tag, count in counts.items()]
+        named.sort(key=lambda each: (each[0], each[1].key))
+        return [(tag.name, -count) for count, tag in named[:most]]
 
-    def _counted(self, everything: BitMap, found: BitMap, most: int) -> list[tuple[int, int]]:
+    def _counted(self, everything: BitMap, found: BitMap, most: int) -> dict[int, int]:
         """Count tag by tag, those on most models first, until no other can be among those that are wanted."""
         counts: list[tuple[int, int]] = []
         best = [0] * most  # a heap of the highest counts
@@ -129,7 +140,7 @@ class Tags:
             for _, count in more:
                 if count > best[0]:
                     heapreplace(best, count)
-        return [(tag, count) for tag, count in counts if count >= best[0]]
+        return dict(counts)
 
     def _by_their_size(self) -> list[int]:
         """Give all tags that are in use, those on most models first."""
