@@ -24,10 +24,10 @@ class PayloadInput(io.String.Input):
         return super().as_dict() | {"widgetType": WIDGET}
 
 
-def payload_input(default: str, tooltip: str) -> PayloadInput:
-    """Make the one input of our own."""
+def payload_input(default: str) -> PayloadInput:
+    """Make the one input of our own; without a tooltip, which would lie over the face."""
     # ComfyUI would take {a|b} out of texts with dynamic prompts.
-    return PayloadInput(PAYLOAD, default=default, tooltip=tooltip, multiline=False, dynamic_prompts=False)
+    return PayloadInput(PAYLOAD, default=default, multiline=False, dynamic_prompts=False)
 
 
 class HikazeCheckpointLoader(io.ComfyNode):
@@ -41,7 +41,7 @@ class HikazeCheckpointLoader(io.ComfyNode):
             display_name="Hikaze Checkpoint Loader",
             category=CATEGORY,
             description="Loads a checkpoint that you choose in Hikaze's library.",
-            inputs=[payload_input('{"ckpt_path": ""}', "The path of the checkpoint, as JSON.")],
+            inputs=[payload_input('{"ckpt_path": ""}')],
             outputs=[
                 io.Model.Output(display_name="MODEL", tooltip="The diffusion model."),
                 io.Clip.Output(display_name="CLIP", tooltip="The text encoder."),
@@ -86,7 +86,7 @@ class HikazeLoraPowerLoader(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The diffusion model that the LoRAs are applied to."),
                 io.Clip.Input("clip", tooltip="The text encoder that the LoRAs are applied to."),
-                payload_input('{"version": 2, "LoRAs": []}', "The list of LoRAs, as JSON."),
+                payload_input('{"version": 2, "LoRAs": []}'),
             ],
             outputs=[
                 io.Model.Output(display_name="MODEL", tooltip="The diffusion model with the LoRAs."),
