@@ -569,6 +569,7 @@ class Observer:
         async with lane.writing:
             free = [(path, renamed) for path, renamed in files if path not in self._busy.paths]
             looked = await self._known_for_whole(await self._disks.look_at_files(self._presence.roots, free))
+            looked = self._not_left(looked)
             taken = [result for result in looked if self._is_at_rest(lane, result)]
             if len(taken) < len(looked):
                 lane.wake.set()  # a scan may have looked: whoever waits for the next hint must know when to look again
@@ -578,6 +579,11 @@ class Observer:
             outcome.join(await self._write_sightings(await self._disks.sightings_of(taken)))
             self._compare_rewritten(rewritten)
             return outcome
+
+    def _not_left(self, looked: list[Looked]) -> list[Looked]:
+        """Leave out what lies in roots that were paused or removed while it was looked at."""
+        kept = {root.id for root in self._presence.roots if not root.paused}
+        return [one for one in looked if one.root.id in kept]
 
     async def _known_for_whole(self, looked: list[Looked]) -> list[Looked]:
         """Let a file be whole that is known as it is: it was taken once, and what it lacks was never there."""

@@ -161,6 +161,8 @@ class Presence:
             before = {root.id for root in self.online()}
             known = self._in_lane(lane)
             for root, same in zip(known, await self._as_before(known), strict=True):
+                if self._is_left(root):
+                    continue  # it was paused or removed while another was judged
                 if root.offline or not same:
                     await self._judge(root)
                 else:

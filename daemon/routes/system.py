@@ -196,12 +196,14 @@ async def static(services: Services, request: web.Request) -> web.Response:
 
 
 def page_files() -> dict[str, bytes]:
-    """Read the files of the page, by their names below `/`."""
+    """Read the files of the page, by their names below `/`; what ComfyUI's page loads of us ComfyUI serves."""
     found: dict[str, bytes] = {}
     folders = [("", resources.files("hikaze.web") / "dist")]
     while folders:
         prefix, folder = folders.pop()
         for entry in folder.iterdir():
+            if f"{prefix}{entry.name}" == "comfy":
+                continue
             if entry.is_dir():
                 folders.append((f"{prefix}{entry.name}/", entry))
             else:
