@@ -271,10 +271,14 @@ class Gallery:
                 raise _no_pending(number)
             return Decision([of_pending(number, event)])
 
+        await asyncio.to_thread(self.store.set_aside, number, picture.extension, token)
         await asyncio.to_thread(self.store.keep_pending, number, picture.extension, self.store.incoming(token))
         try:
             written = await self._write(decide, asked)
-        except NotFound:
+        except Exception:
+            known = pending.get(self._library.db, number)
+            if known is None or known.picture_original != original.digest:  # the log has the one before, or none
+                self.store.put_back(number, picture.extension, token)
             self.store.drop_pending(number, but=pending.picture_of(self._library.db, number))
             raise
         kept = pending.picture_of(self._library.db, number) if written.repeated else picture.extension

@@ -96,6 +96,7 @@ class ImageStore:
         for tier in TIERS:
             _forget(self.staged(token, tier))
         _forget(self.incoming(token))
+        _forget(self._aside(token))
 
     def doom(self, sha256: str, seq: int) -> None:
         """Remember that a picture is about to be taken away; `take_away` or `recover` follows."""
@@ -144,6 +145,24 @@ class ImageStore:
         os.replace(received, self.pending_path(pending, extension))
         fsync_dir(self.pending_folder)
 
+    def set_aside(self, pending: int, extension: str, token: str) -> None:
+        """Keep a pending model's picture until `token` is discarded, so that `put_back` can give it its place again."""
+        picture, aside = self.pending_path(pending, extension), self._aside(token)
+        with suppress(FileNotFoundError):
+            try:
+                os.link(picture, aside)
+            except FileNotFoundError:
+                raise
+            except OSError:  # not all file systems have hard links
+                shutil.copyfile(picture, aside)
+
+    def put_back(self, pending: int, extension: str, token: str) -> None:
+        """Undo `keep_pending`: what was set aside, nothing perhaps, is the picture again."""
+        try:
+            os.replace(self._aside(token), self.pending_path(pending, extension))
+        except FileNotFoundError:
+            _remove(self.pending_path(pending, extension))
+
     def drop_pending(self, pending: int, *, but: str | None = None) -> None:
         """Remove a pending model's originals, all but the one of the extension `but`."""
         for extension in PICTURE_EXTENSIONS:
@@ -181,6 +200,9 @@ class ImageStore:
         with open(path, "wb", opener=_private):
             pass
         fsync_dir(self.staging)
+
+    def _aside(self, token: str) -> str:
+        return os.path.join(self.staging, f"{token}.aside")
 
     def _intent(self, sha256: str, seq: int) -> str:
         return os.path.join(self.staging, f"{sha256}_{seq}.intent")

@@ -1,6 +1,7 @@
 """Pictures of models and pending models: kept once, told to the log, and never in each other's way."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
@@ -86,6 +87,30 @@ def test_refusals_leave_nothing(tmp_path: Path) -> None:
         assert images.sequences(at.db, sha_of(1)) == []
 
     run(tmp_path, play)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_that_is_refused_takes_no_place(tmp_path: Path, kind: str) -> None:
+    """Where the log cannot take a picture, the pending model has the one that it had, byte for byte."""
+
+    async def play(at: Home) -> None:
+        number = await at.see(put_model(at.drop / "a.safetensors", 2))
+        await at.gallery.give_pending(number, received(at), actor="page")
+        before = Path(at.store.pending_path(number, ".png")).read_bytes()
+        token = received(at, "blue", kind)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(at.library, "write", _full)
+            with pytest.raises(OSError, match="full"):
+                await at.gallery.give_pending(number, token, actor="page")
+
+        assert os.listdir(at.store.pending_folder) == [f"{number}.png"]
+        assert Path(at.store.pending_path(number, ".png")).read_bytes() == before
+
+    run(tmp_path, play)
+
+
+async def _full(*_asked: object, **_how: object) -> None:
+    raise OSError(errno.ENOSPC, "the disk is full")
 
 
 def test_what_a_person_gave_is_kept(tmp_path: Path) -> None:
