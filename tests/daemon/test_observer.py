@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -692,10 +693,10 @@ def test_a_known_file_in_a_folder_that_was_swapped_in(tmp_path: Path, content: b
 
 def test_after_a_sleep_everything_is_looked_at(tmp_path: Path) -> None:
     """What changed meanwhile may have given no hint; it is told that the computer slept."""
-    slept = [0.0]
+    slept, reads = [0.0], count()
 
     def clocks() -> Clocks:
-        return Clocks(0.0, slept[0])
+        return Clocks(0.0, slept[0] if next(reads) % 2 else 0.0)  # before each rest, and after it
 
     async def go() -> None:
         async with home(tmp_path, clocks=clocks) as at:
@@ -703,7 +704,7 @@ def test_after_a_sleep_everything_is_looked_at(tmp_path: Path) -> None:
             path = age(put_model(at.vae / "a.safetensors", 1))
             slept[0] = 3600.0
 
-            await at.until(at.observer.waiting, 10)
+            await at.until(at.observer.waiting)
             await look_later(at, 3)
             await at.until(lambda: at.at(path))
             what = "the computer slept or hikazed was stopped for 3600 s;"
@@ -739,8 +740,8 @@ def test_where_watches_are_lacking_it_is_looked(tmp_path: Path) -> None:
             put_model(at.loras / "a.safetensors", 1)
             at.now += 20
 
-            await at.until(at.observer.waiting, 10)
-            await at.until(lambda: at.observer.warnings() == [], 10)
+            await at.until(at.observer.waiting)
+            await at.until(lambda: at.observer.warnings() == [])
             assert {at.observer.watched(root) for root in roots.every(at.db)} == {"events"}
 
     asyncio.run(go())
@@ -790,7 +791,7 @@ def test_a_root_that_cannot_be_watched(tmp_path: Path) -> None:
             assert isinstance(at.hints, RefusedHints)
             at.hints.refuses = False
 
-            await at.until(lambda: at.observer.watched(vae) == "events", 10)
+            await at.until(lambda: at.observer.watched(vae) == "events")
             assert at.observer.warnings() == []
         finally:
             await at.importer.close()
@@ -862,7 +863,7 @@ def test_what_a_scan_found_is_taken_without_a_hint(tmp_path: Path) -> None:
         assert not at.at(path)
         at.now += 3
 
-        await at.until(lambda: at.at(path), 10)
+        await at.until(lambda: at.at(path))
 
     run(tmp_path, play)
 
@@ -912,7 +913,7 @@ def test_what_could_not_be_compared_while_its_root_was_away(tmp_path: Path) -> N
         await asyncio.sleep(0.7)
         assert getattr(pending.get(at.db, dropped), "sha256", "") == ""
         os.rename(tmp_path / "away", at.drop)
-        await at.until(lambda: getattr(pending.get(at.db, dropped), "sha256", "") == sha_of(1), 15)
+        await at.until(lambda: getattr(pending.get(at.db, dropped), "sha256", "") == sha_of(1))
 
     run(tmp_path, play)
 

@@ -98,7 +98,7 @@ def text_at(at: Home, path: Path) -> str:
 
 async def is_read(at: Home, path: Path, text: str) -> None:
     """Wait until the notes beside a model are its description."""
-    await at.until(lambda: text_at(at, path) == text, 15)
+    await at.until(lambda: text_at(at, path) == text)
 
 
 async def pass_time(at: Home, seconds: float) -> None:
@@ -312,6 +312,7 @@ def test_a_root_without_hints(tmp_path: Path) -> None:
         for text, later in (("two!", "three"), ("three", "four")):
             put(notes, text)
             await looked_until(text)
+            await asyncio.sleep(0.3)  # the look that found it has ended
             put(notes, later)
             apart.looked(root)
             await asyncio.sleep(0.1)
