@@ -1,5 +1,6 @@
 """The page in a real Chromium, against a real daemon with a library of its own."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -231,8 +232,17 @@ class Visit:
 
     def choose_in_menu(self, name: str) -> None:
         """Choose something in the menu of the floating bar."""
-        self.page.get_by_role("toolbar").get_by_role("button", name="More").click()
-        self.page.get_by_role("menuitem", name=name, exact=True).click()
+        more, item = self.page.get_by_role("toolbar").get_by_role("button", name="More"), self.item_of_menu(name)
+        more.click()
+        with contextlib.suppress(AssertionError):
+            expect(item).to_be_visible(timeout=3_000)
+        if not item.is_visible():  # what came meanwhile closed it, or it was pressed before it was there: press again
+            more.click()
+        item.click()
+
+    def item_of_menu(self, name: str) -> Locator:
+        """Give what can be chosen in a menu that is open."""
+        return self.page.get_by_role("menuitem", name=name, exact=True)
 
     # What is there
 
